@@ -1,0 +1,160 @@
+//! Causal attention over segments that may continue one another, with grouped-query heads and a sliding window
+//!
+//! Scores live in tiles with a running softmax (arXiv 2205.14135); no `[tokens, tokens]` matrix exists.
+
+mod backward;
+mod cpu;
+mod tile;
+
+use crate::Segments;
+
+/// Heads of an attention layer
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// query heads; a multiple of `n_kv_heads`
+    pub n_heads: usize,
+    /// key and value heads; query heads `g * i..g * (i + 1)` read head `i`, with `g = n_heads / n_kv_heads`
+    pub n_kv_heads: usize,
+    /// values in a head; scores are scaled by `1 / sqrt(head_dim)`
+    pub head_dim: usize,
+    /// how many positions a token sees, itself included; all where `None`
+    pub window: Option<usize>,
+}
+
+impl AttentionShape {
+    pub(crate) fn group(&self) -> usize {
+        self.n_heads / self.n_kv_heads
+    }
+
+    pub(crate) fn q_len(&self) -> usize {
+        self.n_heads * self.head_dim
+    }
+
+    pub(crate) fn kv_len(&self) -> usize {
+        self.n_kv_heads * self.head_dim
+    }
+
+    pub(crate) fn scale(&self) -> f32 {
+        1.0 / (self.head_dim as f32).sqrt()
+    }
+
+    fn check(&self, q: &[f32], k: &[f32], v: &[f32], n_tokens: usize) {
+        let &Self { n_heads, n_kv_heads, head_dim, window } = self;
+        assert!(n_kv_heads > 0 && head_dim > 0, "{n_kv_heads} heads of {head_dim} values cannot attend");
+        assert!(n_heads > 0 && n_heads.is_multiple_of(n_kv_heads), "{n_heads} heads over {n_kv_heads}");
+        assert_ne!(window, Some(0), "a token sees at least itself");
+        assert_eq!(q.len(), n_tokens * self.q_len(), "`q` must be [{n_tokens}, {n_heads}, {head_dim}]");
+        assert_eq!(k.len(), n_tokens * self.kv_len(), "`k` must be [{n_tokens}, {n_kv_heads}, {head_dim}]");
+        assert_eq!(v.len(), k.len(), "`v` must be as long as `k`");
+    }
+}
+
+/// What the forward pass of [`attention`] read and wrote
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionForward<'a> {
+    /// queries, `[n_tokens, n_heads, head_dim]`
+    pub q: &'a [f32],
+    /// keys, `[n_tokens, n_kv_heads, head_dim]`
+    pub k: &'a [f32],
+    /// values, `[n_tokens, n_kv_heads, head_dim]`
+    pub v: &'a [f32],
+    /// result, `[n_tokens, n_heads, head_dim]`
+    pub out: &'a [f32],
+    /// log-sum-exp of the scaled scores, `[n_tokens, n_heads]`
+    pub lse: &'a [f32],
+}
+
+/// Where [`attention_backward`] leaves its gradients, each overwritten
+#[derive(Debug)]
+pub struct AttentionGrads<'a> {
+    /// gradient of the queries, `[n_tokens, n_heads, head_dim]`
+    pub dq: &'a mut [f32],
+    /// gradient of the keys, `[n_tokens, n_kv_heads, head_dim]`
+    pub dk: &'a mut [f32],
+    /// gradient of the values, `[n_tokens, n_kv_heads, head_dim]`
+    pub dv: &'a mut [f32],
+}
+
+/// The mean of the values that each token sees, weighed by `softmax(q · k / sqrt(head_dim))`, written to `out`
+///
+/// A token sees every token of its segment's ancestors, and its own segment up to itself; with a `window`, only those
+/// of them whose position is less than `window` before its own. `lse` is kept for the backward pass.
+///
+/// # Shapes
+/// | argument | shape |
+/// |---|---|
+/// | `q`, `out` | `[n_tokens, n_heads, head_dim]` |
+/// | `k`, `v` | `[n_tokens, n_kv_heads, head_dim]` |
+/// | `lse` | `[n_tokens, n_heads]` |
+///
+/// # Which token an index names
+/// Row *t* of every argument belongs to flat token *t* of `segments`.
+///
+/// # Panics
+/// Where a slice does not have its shape, `n_heads` is not a multiple of `n_kv_heads`, or the window is 0.
+///
+/// # Examples
+/// ```
+/// use sepo_kernels::{AttentionShape, Segments, attention};
+///
+/// let shape = AttentionShape { n_heads: 1, n_kv_heads: 1, head_dim: 1, window: None };
+/// let (mut out, mut lse) = ([0.0; 3], [0.0; 3]);
+/// // Equal scores: each token sees the mean of the values so far. Tokens 1 and 2 both continue token 0.
+/// let segments = Segments::new(vec![0, 1, 2, 3], vec![None, Some(0), Some(0)])?;
+/// attention(&[0.0; 3], &[0.0; 3], &[2.0, 4.0, 8.0], &segments, shape, &mut out, &mut lse);
+/// assert_eq!(out, [2.0, 3.0, 5.0]);
+/// # Ok::<(), sepo_kernels::KernelError>(())
+/// ```
+pub fn attention(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    segments: &Segments,
+    shape: AttentionShape,
+    out: &mut [f32],
+    lse: &mut [f32],
+) {
+    let n_tokens = segments.n_tokens();
+    shape.check(q, k, v, n_tokens);
+    assert_eq!(out.len(), q.len(), "`out` must be as long as `q`");
+    assert_eq!(lse.len(), n_tokens * shape.n_heads, "`lse` must be [{n_tokens}, {}]", shape.n_heads);
+    cpu::attention(q, k, v, segments, shape, out, lse);
+}
+
+/// The gradients of [`attention`] for the gradient `dout` of its result
+///
+/// With `p` the weights of a query: `dv = Σ p dout`, `ds = p (dout · v - dout · out)`, `dq = Σ ds k / sqrt(head_dim)`,
+/// `dk = Σ ds q / sqrt(head_dim)`. The weights are computed again from `q`, `k` and `lse`.
+///
+/// # Panics
+/// Where a slice does not have its shape, `n_heads` is not a multiple of `n_kv_heads`, or the window is 0.
+///
+/// # Examples
+/// ```
+/// use sepo_kernels::{AttentionForward, AttentionGrads, AttentionShape, Segments, attention_backward};
+///
+/// let shape = AttentionShape { n_heads: 1, n_kv_heads: 1, head_dim: 1, window: None };
+/// let (q, k, v, out) = ([0.0; 2], [0.0; 2], [2.0, 4.0], [2.0, 3.0]);
+/// let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out, lse: &[0.0, 2.0_f32.ln()] };
+/// let (mut dq, mut dk, mut dv) = ([9.0; 2], [9.0; 2], [9.0; 2]);
+/// let grads = AttentionGrads { dq: &mut dq, dk: &mut dk, dv: &mut dv };
+/// attention_backward(forward, &[0.0, 1.0], &Segments::single(2), shape, grads);
+/// assert!((dv[0] - 0.5).abs() < 1e-6 && (dv[1] - 0.5).abs() < 1e-6);
+/// ```
+pub fn attention_backward(
+    forward: AttentionForward<'_>,
+    dout: &[f32],
+    segments: &Segments,
+    shape: AttentionShape,
+    grads: AttentionGrads<'_>,
+) {
+    let n_tokens = segments.n_tokens();
+    let AttentionForward { q, k, v, out, lse } = forward;
+    shape.check(q, k, v, n_tokens);
+    assert_eq!(out.len(), q.len(), "`out` must be as long as `q`");
+    assert_eq!(lse.len(), n_tokens * shape.n_heads, "`lse` must be [{n_tokens}, {}]", shape.n_heads);
+    assert_eq!(dout.len(), q.len(), "`dout` must be as long as `q`");
+    assert_eq!(grads.dq.len(), q.len(), "`dq` must be as long as `q`");
+    assert_eq!((grads.dk.len(), grads.dv.len()), (k.len(), k.len()), "`dk` and `dv` must be as long as `k`");
+    backward::attention_backward(forward, dout, segments, shape, grads);
+}

@@ -1,0 +1,195 @@
+//! The fused head on the CPU
+//!
+//! ```text
+//! for 256 hidden rows that some row reads          (packed side by side)
+//!     for 4096 tokens of the vocabulary            (a tile of logits: 4 MB)
+//!         logits = hidden lm_headᵀ                 gemm, on all threads
+//!         forward:  running maximum and Σ exp      rows in parallel
+//!         backward: dlogits in place, two gemms    rows in parallel
+//! ```
+
+use super::{GatheredLogps, HeadShape};
+use crate::matmul::{Mat, Product, Threads, matmul};
+use crate::{Rows, Write, simd};
+use rayon::prelude::*;
+use std::ops::Range;
+
+const HIDDEN_ROWS: usize = 256;
+const VOCAB_TILE: usize = 4096;
+
+/// A hidden row and the rows that read it
+struct Group {
+    hidden_row: usize,
+    rows: Range<usize>,
+}
+
+/// One group for every hidden row that is read by a row for which `wanted` holds
+fn groups(rows: &Rows, wanted: impl Fn(usize) -> bool) -> Vec<Group> {
+    let mut groups = Vec::new();
+    let mut start = 0;
+    for run in rows.hidden_rows().chunk_by(|a, b| a == b) {
+        let rows = start..start + run.len();
+        start = rows.end;
+        if rows.clone().any(&wanted) {
+            groups.push(Group { hidden_row: run[0] as usize, rows });
+        }
+    }
+    groups
+}
+
+fn pack(hidden: &[f32], groups: &[Group], d_model: usize) -> Vec<f32> {
+    let mut packed = Vec::with_capacity(groups.len() * d_model);
+    for group in groups {
+        packed.extend_from_slice(&hidden[group.hidden_row * d_model..][..d_model]);
+    }
+    packed
+}
+
+fn vocab_tiles(vocab: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..vocab).step_by(VOCAB_TILE).map(move |start| start..vocab.min(start + VOCAB_TILE))
+}
+
+/// Logits of the packed hidden rows for the tokens of `tile`: the first `n_rows * tile.len()` values of `logits`
+fn tile_logits<'a>(
+    packed: &[f32],
+    lm_head: &[f32],
+    tile: &Range<usize>,
+    d_model: usize,
+    logits: &'a mut [f32],
+) -> &'a mut [f32] {
+    let n_rows = packed.len().checked_div(d_model).unwrap_or(0);
+    let logits = &mut logits[..n_rows * tile.len()];
+    let product = Product { m: n_rows, n: tile.len(), k: d_model, scale: 1.0 };
+    let weight = Mat::rows(&lm_head[tile.start * d_model..tile.end * d_model], d_model).transposed();
+    let out_stride = tile.len();
+    matmul(Mat::rows(packed, d_model), weight, logits, out_stride, product, Write::Overwrite, Threads::Pool);
+    logits
+}
+
+/// A log-sum-exp that takes its terms tile by tile
+#[derive(Clone, Copy)]
+struct LogSumExp {
+    max: f32,
+    sum: f64,
+}
+
+impl LogSumExp {
+    const EMPTY: Self = Self { max: f32::NEG_INFINITY, sum: 0.0 };
+
+    fn add(&mut self, logits: &[f32]) {
+        let max = self.max.max(simd::max(logits));
+        // Terms that are all -inf, or not-a-number, leave no finite maximum: shift by 0, so that the former add
+        // nothing and the latter spoil the sum.
+        let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
+        self.sum =
+            self.sum * (f64::from(self.max) - f64::from(shift)).exp() + simd::sum_of_exp(logits, shift);
+        self.max = max;
+    }
+
+    fn value(self) -> f64 {
+        f64::from(self.max) + self.sum.ln()
+    }
+}
+
+pub(super) fn gather_logps(hidden: &[f32], lm_head: &[f32], rows: &Rows, shape: HeadShape) -> GatheredLogps {
+    let HeadShape { n_hidden, d_model, vocab } = shape;
+    let groups = groups(rows, |_| true);
+    let mut logps = vec![0.0; rows.len()];
+    let mut lse = vec![f64::NAN; n_hidden];
+    let mut logits = vec![0.0; groups.len().min(HIDDEN_ROWS) * vocab.min(VOCAB_TILE)];
+    for groups in groups.chunks(HIDDEN_ROWS) {
+        let packed = pack(hidden, groups, d_model);
+        let mut sums = vec![LogSumExp::EMPTY; groups.len()];
+        for tile in vocab_tiles(vocab) {
+            let logits = tile_logits(&packed, lm_head, &tile, d_model, &mut logits);
+            sums.par_iter_mut().zip(logits.par_chunks(tile.len())).for_each(|(sum, logits)| sum.add(logits));
+            for (group, logits) in groups.iter().zip(logits.chunks(tile.len())) {
+                for row in group.rows.clone() {
+                    let target = rows.targets()[row] as usize;
+                    if tile.contains(&target) {
+                        logps[row] = f64::from(logits[target - tile.start]);
+                    }
+                }
+            }
+        }
+        for (group, sum) in groups.iter().zip(&sums) {
+            lse[group.hidden_row] = sum.value();
+            logps[group.rows.clone()].iter_mut().for_each(|logp| *logp -= sum.value());
+        }
+    }
+    GatheredLogps { logps, lse }
+}
+
+/// Where the backward pass leaves its gradients
+pub(super) struct Grads<'a> {
+    pub(super) dhidden: &'a mut [f32],
+    pub(super) dlm_head: &'a mut [f32],
+}
+
+pub(super) fn gather_logps_backward(
+    hidden: &[f32],
+    lm_head: &[f32],
+    rows: &Rows,
+    lse: &[f64],
+    dlogps: &[f64],
+    grads: Grads<'_>,
+    shape: HeadShape,
+) {
+    let HeadShape { d_model, vocab, .. } = shape;
+    grads.dhidden.fill(0.0);
+    let groups = groups(rows, |row| dlogps[row] != 0.0);
+    let mut logits = vec![0.0; groups.len().min(HIDDEN_ROWS) * vocab.min(VOCAB_TILE)];
+    for groups in groups.chunks(HIDDEN_ROWS) {
+        let packed = pack(hidden, groups, d_model);
+        let mut dpacked = vec![0.0; packed.len()];
+        let n_rows = groups.len();
+        for tile in vocab_tiles(vocab) {
+            let dlogits = tile_logits(&packed, lm_head, &tile, d_model, &mut logits);
+            groups.par_iter().zip(dlogits.par_chunks_mut(tile.len())).for_each(|(group, logits)| {
+                logits_to_gradient(logits, &tile, group, rows, lse[group.hidden_row], dlogps);
+            });
+            let dlogits = Mat::rows(dlogits, tile.len());
+            let weights = tile.start * d_model..tile.end * d_model;
+            let to_hidden = Product { m: n_rows, n: d_model, k: tile.len(), scale: 1.0 };
+            let weight = Mat::rows(&lm_head[weights.clone()], d_model);
+            matmul(dlogits, weight, &mut dpacked, d_model, to_hidden, Write::Add, Threads::Pool);
+            let to_weight = Product { m: tile.len(), n: d_model, k: n_rows, scale: 1.0 };
+            let (dlogits, dweight) = (dlogits.transposed(), &mut grads.dlm_head[weights]);
+            matmul(
+                dlogits,
+                Mat::rows(&packed, d_model),
+                dweight,
+                d_model,
+                to_weight,
+                Write::Add,
+                Threads::Pool,
+            );
+        }
+        for (group, dpacked) in groups.iter().zip(dpacked.chunks_exact(d_model.max(1))) {
+            grads.dhidden[group.hidden_row * d_model..][..d_model].copy_from_slice(dpacked);
+        }
+    }
+}
+
+/// Replaces one hidden row's logits by `Σ_r dlogps[r] (1[v = targets[r]] - p[v])`
+#[expect(clippy::cast_possible_truncation, reason = "gradients of the network are f32")]
+fn logits_to_gradient(
+    logits: &mut [f32],
+    tile: &Range<usize>,
+    group: &Group,
+    rows: &Rows,
+    lse: f64,
+    dlogps: &[f64],
+) {
+    let total: f64 = dlogps[group.rows.clone()].iter().sum();
+    // The shift is an f32; what rounding took from the log-sum-exp goes into the factor.
+    let shift = lse as f32;
+    let factor = -total * (f64::from(shift) - lse).exp();
+    simd::scaled_exp(logits, shift, factor as f32);
+    for row in group.rows.clone() {
+        let target = rows.targets()[row] as usize;
+        if tile.contains(&target) {
+            logits[target - tile.start] += dlogps[row] as f32;
+        }
+    }
+}

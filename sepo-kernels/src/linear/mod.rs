@@ -1,0 +1,93 @@
+//! Linear maps `y = x Wᵀ` as Hugging Face stores them, and both halves of their backward pass
+
+mod cpu;
+
+use crate::Write;
+
+/// Sizes of a linear map
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinearShape {
+    /// rows of `x` and `y`
+    pub n_rows: usize,
+    /// values in a row of `x`
+    pub d_in: usize,
+    /// values in a row of `y`
+    pub d_out: usize,
+}
+
+impl LinearShape {
+    fn check(&self, x: &[f32], weight: &[f32], y: &[f32]) {
+        let &Self { n_rows, d_in, d_out } = self;
+        assert_eq!(x.len(), n_rows * d_in, "the input side must be [{n_rows}, {d_in}]");
+        assert_eq!(weight.len(), d_out * d_in, "the weight must be [{d_out}, {d_in}]");
+        assert_eq!(y.len(), n_rows * d_out, "the output side must be [{n_rows}, {d_out}]");
+    }
+}
+
+/// The product `y (+)= x Wᵀ`
+///
+/// # Shapes
+/// | argument | shape |
+/// |---|---|
+/// | `x` | `[n_rows, d_in]` |
+/// | `weight` | `[d_out, d_in]` |
+/// | `y` | `[n_rows, d_out]` |
+///
+/// # Panics
+/// Where a slice does not have its shape.
+///
+/// # Examples
+/// ```
+/// use sepo_kernels::{LinearShape, Write, linear};
+///
+/// let shape = LinearShape { n_rows: 1, d_in: 2, d_out: 3 };
+/// let mut y = [0.0; 3];
+/// linear(&[1.0, 2.0], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], &mut y, shape, Write::Overwrite);
+/// assert_eq!(y, [1.0, 2.0, 3.0]);
+/// ```
+pub fn linear(x: &[f32], weight: &[f32], y: &mut [f32], shape: LinearShape, write: Write) {
+    shape.check(x, weight, y);
+    cpu::linear(x, weight, y, shape, write);
+}
+
+/// The gradient with respect to the input, `dx (+)= dy W`
+///
+/// Shapes as in [`linear`], with `dx` as `x` and `dy` as `y`.
+///
+/// # Panics
+/// Where a slice does not have its shape.
+///
+/// # Examples
+/// ```
+/// use sepo_kernels::{LinearShape, Write, linear_backward_input};
+///
+/// let shape = LinearShape { n_rows: 1, d_in: 2, d_out: 1 };
+/// let mut dx = [1.0; 2];
+/// linear_backward_input(&[10.0], &[2.0, 3.0], &mut dx, shape, Write::Add);
+/// assert_eq!(dx, [21.0, 31.0]);
+/// ```
+pub fn linear_backward_input(dy: &[f32], weight: &[f32], dx: &mut [f32], shape: LinearShape, write: Write) {
+    shape.check(dx, weight, dy);
+    cpu::linear_backward_input(dy, weight, dx, shape, write);
+}
+
+/// The gradient with respect to the weight, `dweight += dyᵀ x`
+///
+/// Shapes as in [`linear`], with `dweight` as `weight` and `dy` as `y`.
+///
+/// # Panics
+/// Where a slice does not have its shape.
+///
+/// # Examples
+/// ```
+/// use sepo_kernels::{LinearShape, linear_backward_weight};
+///
+/// let shape = LinearShape { n_rows: 2, d_in: 1, d_out: 1 };
+/// let mut dweight = [0.5];
+/// linear_backward_weight(&[1.0, 2.0], &[3.0, 4.0], &mut dweight, shape);
+/// assert_eq!(dweight, [11.5]);
+/// ```
+pub fn linear_backward_weight(x: &[f32], dy: &[f32], dweight: &mut [f32], shape: LinearShape) {
+    shape.check(x, dweight, dy);
+    cpu::linear_backward_weight(x, dy, dweight, shape);
+}
