@@ -1,0 +1,195 @@
+//! What can be wrong with a batch, an objective or a layout.
+
+use std::fmt;
+
+use dfdx::tensor::CpuError;
+
+/// One of the two responses of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The preferred response.
+    Chosen,
+    /// The dispreferred response.
+    Rejected,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chosen => "chosen",
+            Self::Rejected => "rejected",
+        })
+    }
+}
+
+/// The model that a log-probability came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogpModel {
+    /// The model being aligned.
+    Policy,
+    /// The frozen model that the policy is compared with.
+    Reference,
+}
+
+impl fmt::Display for LogpModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Policy => "policy",
+            Self::Reference => "reference",
+        })
+    }
+}
+
+/// Why no loss came back.
+///
+/// `pair` indexes `LossBatch::pairs`; `row` indexes the flat `logps`, `reference_logps` and `weights`; `sequence`
+/// indexes the sequences of a `TokenGrid`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LossError {
+    /// A setting of the objective has no meaning at this value.
+    #[error("set `{setting}` of `{objective}` to {value}: not in {accepted}")]
+    SettingOutOfRange {
+        /// Name of the objective.
+        objective: &'static str,
+        /// Name of the setting.
+        setting: &'static str,
+        /// The refused value.
+        value: f64,
+        /// The accepted interval.
+        accepted: &'static str,
+    },
+    /// The objective compares with a reference and the batch has none.
+    #[error("evaluate `{objective}` without reference log-probs")]
+    ReferenceMissing {
+        /// Name of the objective.
+        objective: &'static str,
+    },
+    /// `reference_logps` is not as long as `logps`.
+    #[error("pair {n_reference} reference log-probs with {n_rows} rows")]
+    ReferenceLength {
+        /// Length of `logps`.
+        n_rows: usize,
+        /// Length of `reference_logps`.
+        n_reference: usize,
+    },
+    /// `weights` is not as long as `logps`.
+    #[error("pair {n_weights} weights with {n_rows} rows")]
+    WeightsLength {
+        /// Length of `logps`.
+        n_rows: usize,
+        /// Length of `weights`.
+        n_weights: usize,
+    },
+    /// A range of rows is inverted or ends beyond the batch.
+    #[error("take rows {start}..{end} for the {side} side of pair {pair} out of {n_rows} rows")]
+    PairRowsOutOfRange {
+        /// The pair at fault.
+        pair: usize,
+        /// Its side.
+        side: Side,
+        /// First row asked for.
+        start: usize,
+        /// One past the last row asked for.
+        end: usize,
+        /// Rows in the batch.
+        n_rows: usize,
+    },
+    /// A weight is infinite or not a number.
+    #[error("weigh row {row} of the {side} side of pair {pair} by {weight}")]
+    WeightNotFinite {
+        /// The pair at fault.
+        pair: usize,
+        /// Its side.
+        side: Side,
+        /// Flat index of the row.
+        row: usize,
+        /// The refused weight.
+        weight: f32,
+    },
+    /// A log-probability that takes part in the loss is infinite or not a number.
+    #[error("use the {model} log-prob {logp} at row {row} of the {side} side of pair {pair}")]
+    LogpNotFinite {
+        /// The model that the value came from.
+        model: LogpModel,
+        /// The pair at fault.
+        pair: usize,
+        /// Its side.
+        side: Side,
+        /// Flat index of the row.
+        row: usize,
+        /// The refused value.
+        logp: f64,
+    },
+    /// The objective divides by the sum of the weights, and it is negative: the preference would turn around.
+    #[error("divide by the weight sum {sum} of the {side} side of pair {pair}")]
+    WeightSumNegative {
+        /// The pair at fault.
+        pair: usize,
+        /// Its side.
+        side: Side,
+        /// The refused sum.
+        sum: f64,
+    },
+    /// The nominal token count is not a finite number above zero, and the objective divides by it.
+    #[error("divide by the nominal token count {nominal} of the {side} side of pair {pair}")]
+    NominalOutOfRange {
+        /// The pair at fault.
+        pair: usize,
+        /// Its side.
+        side: Side,
+        /// The refused count.
+        nominal: f64,
+    },
+    /// The loss of a pair overflowed although its inputs are finite.
+    #[error("keep the loss {loss} of pair {pair}")]
+    LossNotFinite {
+        /// The pair at fault.
+        pair: usize,
+        /// Its loss.
+        loss: f64,
+    },
+    /// Offsets do not start at 0, decrease, or do not end at the number of weights.
+    #[error("read offset {offset} at position {position}: expected {least}..={most}")]
+    OffsetOutOfRange {
+        /// Position in `offsets`.
+        position: usize,
+        /// The refused offset.
+        offset: usize,
+        /// Least offset accepted there.
+        least: usize,
+        /// Greatest offset accepted there.
+        most: usize,
+    },
+    /// A sequence of a grid takes rows that are not there.
+    #[error("take rows {start}..{end} for sequence {sequence} out of {n_rows} rows")]
+    SequenceRowsOutOfRange {
+        /// The sequence at fault.
+        sequence: usize,
+        /// First row asked for.
+        start: usize,
+        /// One past the last row asked for.
+        end: usize,
+        /// Rows that there are.
+        n_rows: usize,
+    },
+    /// A weight of a grid is infinite or not a number.
+    #[error("weigh row {row} of sequence {sequence} by {weight}")]
+    SequenceWeightNotFinite {
+        /// The sequence at fault.
+        sequence: usize,
+        /// Flat index of the row.
+        row: usize,
+        /// The refused weight.
+        weight: f32,
+    },
+    /// dfdx could not run an operation.
+    #[error("run the loss on the tape")]
+    Tape(#[source] CpuError),
+}
+
+impl From<CpuError> for LossError {
+    fn from(source: CpuError) -> Self {
+        Self::Tape(source)
+    }
+}

@@ -1,0 +1,20 @@
+//! One binary for all integration tests.
+//!
+//! `cfg(test)` is what lets clippy see that the functions around the tests are test code too.
+
+#[cfg(test)]
+mod batches;
+#[cfg(test)]
+mod gradients;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod link;
+#[cfg(test)]
+mod naive;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tape;
+#[cfg(test)]
+mod vectors;
