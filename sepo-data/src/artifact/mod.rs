@@ -1,0 +1,33 @@
+//! The files that stages hand to each other: scores, selections and stored reference log-probabilities.
+//!
+//! All are Parquet with a JSON object under the key-value metadata key [`META_KEY`]. Writers stream in row groups of
+//! bounded size and appear under their final name only when complete; readers stream row by row, check the schema when
+//! opened and every row's lengths when read, and name file, row and column of what is wrong. Columns that are not
+//! part of a schema are ignored.
+//!
+//! | file | row type | columns |
+//! |---|---|---|
+//! | `scores.parquet` | [`ScoredPair`] | `row`, three id lists; for each side `_oracle_logps`, `_reference_logps`, `_scores`, `_spans`, `_truncated` |
+//! | `selection.parquet` | [`SelectedPair`] | `row`, three id lists, `chosen_weights`, `rejected_weights` |
+//! | `logps.parquet` | [`PairLogps`] | `row`, `chosen_logps`, `rejected_logps` |
+
+mod atomic;
+mod buffer;
+mod column;
+mod error;
+mod hash;
+mod logps;
+mod meta;
+mod scores;
+mod scores_writer;
+mod selection;
+mod table;
+
+pub use atomic::AtomicFile;
+pub use error::ArtifactError;
+pub use hash::content_hash;
+pub use logps::{LogpsReader, LogpsWriter, PairLogps};
+pub use meta::{ContentSource, LogpsMeta, META_KEY, ScoresMeta, SelectionMeta, TokenCounts};
+pub use scores::{ScoredPair, ScoredResponse, ScoresReader};
+pub use scores_writer::ScoresWriter;
+pub use selection::{SelectedPair, SelectionReader, SelectionWriter};

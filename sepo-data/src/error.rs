@@ -1,0 +1,439 @@
+//! What can go wrong with a whole input ([`DataError`]) and with one row of it ([`BadReason`]).
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::Side;
+use crate::format::{BadRow, FoundColumn, JsonFault, Kind, PairFormat};
+
+/// A failure that ends the reading or writing of an input: nothing after it can be trusted.
+///
+/// What concerns a single row is a [`BadReason`], and reading goes on behind it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A named file or folder does not exist.
+    #[error("`{}` does not exist", path.display())]
+    NotFound {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// A glob pattern is malformed.
+    #[error("`{pattern}` is not a glob pattern")]
+    Pattern {
+        /// The pattern as given.
+        pattern: String,
+        /// Where it is malformed.
+        source: glob::PatternError,
+    },
+    /// A glob pattern fits no file.
+    #[error("`{pattern}` fits no file")]
+    NoMatch {
+        /// The pattern as given.
+        pattern: String,
+    },
+    /// No input was named at all.
+    #[error("no input is named")]
+    NoInputs,
+    /// A folder or file could not be listed or opened.
+    #[error("cannot open `{}`", path.display())]
+    Open {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder holds no file that could hold pairs.
+    #[error(
+        "`{}` holds no data file; looked for .parquet, .arrow, .feather, .jsonl and .json (also .gz, .zst) in it, in its `data` folder and one folder down",
+        folder.display()
+    )]
+    NoDataFiles {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A folder does not have the split that was asked for.
+    #[error("`{}` has no split `{split}`; it has {}", folder.display(), quoted(available))]
+    UnknownSplit {
+        /// The folder.
+        folder: PathBuf,
+        /// The split that was asked for.
+        split: String,
+        /// The splits it has.
+        available: Vec<String>,
+    },
+    /// A folder has several splits, none of them `train` or `train_prefs`, and none was asked for.
+    #[error("`{}` has several splits, name one of {}", folder.display(), quoted(available))]
+    SplitNeeded {
+        /// The folder.
+        folder: PathBuf,
+        /// The splits it has.
+        available: Vec<String>,
+    },
+    /// A file's name does not say what it is.
+    #[error(
+        "cannot tell what `{}` is; known endings are .parquet, .arrow, .feather, .ipc, .jsonl, .ndjson and .json, each also with .gz or .zst",
+        file.display()
+    )]
+    UnknownExtension {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Bytes could not be read or decompressed; a truncated `.gz` or `.zst` ends here.
+    #[error("cannot read on in `{}` after row {row}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Rows of this file read before.
+        row: u64,
+        /// What the system or the decompressor said.
+        source: io::Error,
+    },
+    /// A Parquet file's footer cannot be read.
+    #[error("`{}` is not a readable Parquet file", file.display())]
+    ParquetFooter {
+        /// The file.
+        file: PathBuf,
+        /// What the Parquet reader said.
+        source: parquet::errors::ParquetError,
+    },
+    /// A page of a Parquet file cannot be read.
+    #[error("cannot read row group {row_group} of `{}` after row {row}", file.display())]
+    ParquetPage {
+        /// The file.
+        file: PathBuf,
+        /// The row group, from 0.
+        row_group: usize,
+        /// Rows of this file read before.
+        row: u64,
+        /// What the Parquet reader said.
+        source: arrow::error::ArrowError,
+    },
+    /// The Parquet or Arrow reader gave up in the middle of a corrupt file without naming a cause.
+    #[error("`{}` is corrupt: its decoder gave up after row {row}", file.display())]
+    Corrupt {
+        /// The file.
+        file: PathBuf,
+        /// Rows of this file read before.
+        row: u64,
+    },
+    /// An Arrow IPC file's or stream's header cannot be read.
+    #[error("`{}` is not a readable Arrow IPC file or stream", file.display())]
+    ArrowHeader {
+        /// The file.
+        file: PathBuf,
+        /// What the Arrow reader said.
+        source: arrow::error::ArrowError,
+    },
+    /// A record batch of an Arrow IPC file or stream cannot be read.
+    #[error("cannot read record batch {batch} of `{}` after row {row}", file.display())]
+    ArrowBatch {
+        /// The file.
+        file: PathBuf,
+        /// The record batch, from 0.
+        batch: usize,
+        /// Rows of this file read before.
+        row: u64,
+        /// What the Arrow reader said.
+        source: arrow::error::ArrowError,
+    },
+    /// A JSON array ends before its closing bracket.
+    #[error("`{}` ends inside its JSON array, in row {row} that starts on line {line}", file.display())]
+    UnclosedArray {
+        /// The file.
+        file: PathBuf,
+        /// The row that is cut off, from 0.
+        row: u64,
+        /// Line on which that row starts, from 1.
+        line: u64,
+    },
+    /// Something follows the closing bracket of a JSON array.
+    #[error("`{}` goes on after its JSON array, on line {line}, column {column}", file.display())]
+    TrailingData {
+        /// The file.
+        file: PathBuf,
+        /// Line of the first byte too many, from 1.
+        line: u64,
+        /// Column (in bytes) of the first byte too many, from 1.
+        column: u64,
+    },
+    /// The inputs hold no row at all.
+    #[error("the input holds no rows: {}", quoted_paths(files))]
+    NoRows {
+        /// The files that were read.
+        files: Vec<PathBuf>,
+    },
+    /// None of the first rows of a file could be read, so its format cannot be told.
+    #[error("none of the first {n_rows} rows of `{}` is readable; row {}: {}", file.display(), first.row, first.reason)]
+    NoUsableRow {
+        /// The file.
+        file: PathBuf,
+        /// Rows that were tried.
+        n_rows: usize,
+        /// The first of them and what is wrong with it.
+        first: Box<BadRow>,
+    },
+    /// The columns of a file fit no known format.
+    #[error(
+        "the columns of `{}` fit no known format: it has {}. Each format needs:\n{}{}",
+        file.display(),
+        FoundColumn::list(columns),
+        PairFormat::needs_table(),
+        if *strings_without_prompt {
+            "\n`chosen` and `rejected` are strings without a prompt, and where a prompt ends inside a string is not guessed: add a `prompt` column, or name it"
+        } else {
+            "\nRename the columns, or say which are the prompt, the chosen and the rejected response"
+        }
+    )]
+    UnknownFormat {
+        /// The file.
+        file: PathBuf,
+        /// Its columns, with what the first rows hold in those that were looked at.
+        columns: Vec<FoundColumn>,
+        /// Whether the only thing missing is a prompt beside two strings.
+        strings_without_prompt: bool,
+    },
+    /// Two files of one input hold different formats.
+    #[error(
+        "`{}` holds {found} rows, but `{}` holds {first} rows; read them one after the other, or convert one",
+        file.display(), first_file.display()
+    )]
+    MixedFormats {
+        /// The first file with rows.
+        first_file: PathBuf,
+        /// Its format.
+        first: PairFormat,
+        /// The file that differs.
+        file: PathBuf,
+        /// Its format.
+        found: PairFormat,
+    },
+    /// Pairs were asked for and the input holds plain text.
+    #[error("`{}` holds plain text, not pairs", file.display())]
+    NotPairs {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Plain text was asked for and the input holds pairs.
+    #[error("`{}` holds {format} pairs, not plain text", file.display())]
+    NotText {
+        /// The file.
+        file: PathBuf,
+        /// The format that it holds.
+        format: PairFormat,
+    },
+    /// The name of a file to be written does not say how, or says a container that is only read.
+    #[error("cannot write `{}`: pairs are written as .parquet, .jsonl, .jsonl.gz or .jsonl.zst", file.display())]
+    UnwritableExtension {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A file could not be written.
+    #[error("cannot write `{}`", file.display())]
+    Write {
+        /// The file that was to be written; what stood there is untouched.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A Parquet file could not be written.
+    #[error("cannot write `{}`", file.display())]
+    WriteParquet {
+        /// The file that was to be written; what stood there is untouched.
+        file: PathBuf,
+        /// What the Parquet writer said.
+        source: parquet::errors::ParquetError,
+    },
+    /// Pairs of different content (text, conversations, ids) were to be written to one file.
+    #[error("cannot write a {found} pair behind {first} pairs in `{}`", file.display())]
+    MixedContent {
+        /// The file that was to be written; what stood there is untouched.
+        file: PathBuf,
+        /// The format that the first pair set.
+        first: PairFormat,
+        /// The format that the pair at fault would have.
+        found: PairFormat,
+    },
+}
+
+/// What is wrong with one row; the rows around it are read all the same.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadReason {
+    /// The line or array element is not UTF-8.
+    #[error("not UTF-8 on line {line}, at byte {byte} of the file")]
+    InvalidUtf8 {
+        /// Line of the first wrong byte, from 1.
+        line: u64,
+        /// Offset of the first wrong byte in the (decompressed) file.
+        byte: u64,
+    },
+    /// A binary column holds bytes that are not UTF-8.
+    #[error("`{column}` is not UTF-8 at byte {byte} of the value")]
+    InvalidUtf8Value {
+        /// The column.
+        column: String,
+        /// Offset of the first wrong byte in the value.
+        byte: usize,
+    },
+    /// The line or array element is not JSON.
+    #[error("{fault} on line {line}, column {column}")]
+    InvalidJson {
+        /// Line of the file, from 1.
+        line: u64,
+        /// Column in bytes, from 1.
+        column: u64,
+        /// What is wrong there.
+        fault: JsonFault,
+    },
+    /// The row is not an object with columns.
+    #[error("the row is {found}, not an object")]
+    NotAnObject {
+        /// What it is.
+        found: Kind,
+    },
+    /// A column is not there.
+    #[error("`{column}` is missing")]
+    MissingColumn {
+        /// The column.
+        column: String,
+    },
+    /// A column is null.
+    #[error("`{column}` is null")]
+    NullColumn {
+        /// The column.
+        column: String,
+    },
+    /// A column, or a message or id within it, has the wrong type.
+    #[error("`{column}` holds {found} where {needed} is needed")]
+    WrongType {
+        /// The column.
+        column: String,
+        /// What is needed there.
+        needed: Kind,
+        /// What is there.
+        found: Kind,
+    },
+    /// A message has no role or no content.
+    #[error("message {message} of `{column}` has no `{field}`")]
+    MissingField {
+        /// The column.
+        column: String,
+        /// The message, from 0.
+        message: usize,
+        /// What it lacks.
+        field: &'static str,
+    },
+    /// A ShareGPT message is from somebody unknown.
+    #[error("message {message} of `{column}` is from `{role}`, which is not known")]
+    UnknownRole {
+        /// The column.
+        column: String,
+        /// The message, from 0.
+        message: usize,
+        /// Whom it is from.
+        role: String,
+    },
+    /// A message stands where its role cannot stand.
+    #[error("message {message} of `{column}` is from `{role}` where `{needed}` is needed")]
+    RoleOutOfOrder {
+        /// The column.
+        column: String,
+        /// The message, from 0.
+        message: usize,
+        /// Whom it is from.
+        role: String,
+        /// Whom it would have to be from.
+        needed: &'static str,
+    },
+    /// A response has no text or no token; white space counts as text.
+    #[error("the {side} response is empty")]
+    EmptySide {
+        /// Which response.
+        side: Side,
+    },
+    /// A plain-text row has no text.
+    #[error("the text is empty")]
+    EmptyText,
+    /// Both responses are the same, so nothing is preferred.
+    #[error("the chosen and the rejected response are identical")]
+    IdenticalSides,
+    /// A transcript has no turn of the assistant.
+    #[error("the {side} transcript has no `\\n\\nAssistant:`")]
+    NoAssistantTurn {
+        /// Which transcript.
+        side: Side,
+    },
+    /// The rejected transcript does not begin with the prompt of the chosen one.
+    #[error(
+        "the prompt of the chosen transcript ends at byte {prompt_bytes}, but the rejected one differs from byte {shared_bytes}"
+    )]
+    TranscriptsDiffer {
+        /// Length of the prompt: up to and including the last `\n\nAssistant:` of the chosen transcript.
+        prompt_bytes: usize,
+        /// Length of what both transcripts share.
+        shared_bytes: usize,
+    },
+    /// Two conversations do not share even their first message, and there is no prompt beside them.
+    #[error("the two conversations share no leading message, and there is no prompt")]
+    NoSharedPrompt,
+    /// An id is negative or does not fit 32 bits.
+    #[error("id {id} at position {position} of `{column}` is not in 0..=4294967295")]
+    IdOutOfRange {
+        /// The column.
+        column: String,
+        /// Position in the list, from 0.
+        position: usize,
+        /// The id.
+        id: i128,
+    },
+}
+
+impl BadReason {
+    /// The reason without its numbers, for counting: `identical-sides`, `invalid-json`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidUtf8 { .. } | Self::InvalidUtf8Value { .. } => "invalid-utf8",
+            Self::InvalidJson { .. } => "invalid-json",
+            Self::NotAnObject { .. } => "not-an-object",
+            Self::MissingColumn { .. } => "missing-column",
+            Self::NullColumn { .. } => "null-column",
+            Self::WrongType { .. } => "wrong-type",
+            Self::MissingField { .. } => "missing-field",
+            Self::UnknownRole { .. } => "unknown-role",
+            Self::RoleOutOfOrder { .. } => "role-out-of-order",
+            Self::EmptySide { .. } => "empty-side",
+            Self::EmptyText => "empty-text",
+            Self::IdenticalSides => "identical-sides",
+            Self::NoAssistantTurn { .. } => "no-assistant-turn",
+            Self::TranscriptsDiffer { .. } => "transcripts-differ",
+            Self::NoSharedPrompt => "no-shared-prompt",
+            Self::IdOutOfRange { .. } => "id-out-of-range",
+        }
+    }
+
+    /// The column at fault, under the name that it has in the file, where a single one is.
+    pub fn column(&self) -> Option<&str> {
+        match self {
+            Self::InvalidUtf8Value { column, .. }
+            | Self::MissingColumn { column }
+            | Self::NullColumn { column }
+            | Self::WrongType { column, .. }
+            | Self::MissingField { column, .. }
+            | Self::UnknownRole { column, .. }
+            | Self::RoleOutOfOrder { column, .. }
+            | Self::IdOutOfRange { column, .. } => Some(column),
+            _ => None,
+        }
+    }
+}
+
+/// Names in backticks, separated by commas.
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Paths in backticks, separated by commas.
+fn quoted_paths(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,98 @@
+//! What a file is by its name, and its decompressed bytes.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use crate::DataError;
+
+/// Bytes read at a time.
+const BUFFER_BYTES: usize = 1 << 17;
+
+/// How rows are stored in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Container {
+    Parquet,
+    /// An Arrow IPC file or stream.
+    Arrow,
+    /// JSON lines or one JSON array.
+    Json,
+}
+
+/// How the bytes of a file are compressed as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// The compression by the last ending of a file name, and the name without that ending.
+    pub(super) fn of(name: &str) -> (Self, &str) {
+        for (ending, compression) in [(".gz", Self::Gzip), (".zst", Self::Zstd)] {
+            if let Some(stem) = name.strip_suffix(ending) {
+                return (compression, stem);
+            }
+        }
+        (Self::None, name)
+    }
+}
+
+/// What a file name says: container, compression, and the name without the endings. `None`: it says nothing.
+pub(super) fn by_name(name: &str) -> Option<(Container, Compression, &str)> {
+    let (compression, inner) = Compression::of(name);
+    let (stem, ending) = inner.rsplit_once('.')?;
+    let container = match ending {
+        "parquet" => Container::Parquet,
+        "arrow" | "feather" | "ipc" => Container::Arrow,
+        "jsonl" | "ndjson" | "json" => Container::Json,
+        _ => return None,
+    };
+    Some((container, compression, stem))
+}
+
+/// The container and the compression of `path`.
+pub(super) fn by_path(path: &Path) -> Result<(Container, Compression), DataError> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    by_name(name)
+        .map(|(container, compression, _)| (container, compression))
+        .ok_or_else(|| DataError::UnknownExtension { file: path.to_owned() })
+}
+
+/// A stream of the decompressed bytes of `path`. Files of several gzip members or zstd frames are read to the end.
+pub(super) fn open_stream(
+    path: &Path,
+    compression: Compression,
+) -> Result<Box<dyn BufRead + Send>, DataError> {
+    let open_error = |source| DataError::Open { path: path.to_owned(), source };
+    let file = File::open(path).map_err(open_error)?;
+    Ok(match compression {
+        Compression::None => Box::new(BufReader::with_capacity(BUFFER_BYTES, file)),
+        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(file))),
+        Compression::Zstd => {
+            let decoder = zstd::stream::read::Decoder::new(file).map_err(open_error)?;
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+        }
+    })
+}
+
+/// A file with the decompressed bytes of `path`, at its start.
+///
+/// Parquet and Arrow IPC need to seek, so a compressed one is first decompressed to a nameless temporary file.
+pub(super) fn open_seekable(path: &Path, compression: Compression) -> Result<File, DataError> {
+    if compression == Compression::None {
+        return File::open(path).map_err(|source| DataError::Open { path: path.to_owned(), source });
+    }
+    let mut stream = open_stream(path, compression)?;
+    spool(&mut stream).map_err(|source| DataError::Read { file: path.to_owned(), row: 0, source })
+}
+
+fn spool(stream: &mut dyn Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(stream, &mut file)?;
+    file.rewind()?;
+    Ok(file)
+}

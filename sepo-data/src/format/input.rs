@@ -1,0 +1,62 @@
+//! From what was typed to files.
+
+use std::path::{Path, PathBuf};
+
+use super::read_config::ReadConfig;
+use super::split::{SplitChoice, split_files};
+use crate::DataError;
+
+/// The files of all inputs in order, and the split taken of each folder among them.
+pub(super) struct Inputs {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) splits: Vec<SplitChoice>,
+}
+
+impl Inputs {
+    /// Resolves `inputs`: each is a file, a folder or a glob. A name that exists is never taken for a glob.
+    pub(super) fn resolve(inputs: &[String], config: &ReadConfig) -> Result<Self, DataError> {
+        let mut resolved = Self { files: Vec::new(), splits: Vec::new() };
+        if inputs.is_empty() {
+            return Err(DataError::NoInputs);
+        }
+        for input in inputs {
+            let path = Path::new(input);
+            if path.is_dir() {
+                resolved.add_folder(path, config)?;
+            } else if path.exists() {
+                resolved.files.push(path.to_owned());
+            } else if input.contains(['*', '?', '[']) {
+                resolved.add_glob(input, config)?;
+            } else {
+                return Err(DataError::NotFound { path: path.to_owned() });
+            }
+        }
+        Ok(resolved)
+    }
+
+    fn add_folder(&mut self, folder: &Path, config: &ReadConfig) -> Result<(), DataError> {
+        let (files, split) = split_files(folder, config.split.as_deref())?;
+        self.files.extend(files);
+        self.splits.push(split);
+        Ok(())
+    }
+
+    fn add_glob(&mut self, pattern: &str, config: &ReadConfig) -> Result<(), DataError> {
+        let pattern_error = |source| DataError::Pattern { pattern: pattern.to_owned(), source };
+        let mut n_found = 0;
+        // The paths come in alphabetical order.
+        for entry in glob::glob(pattern).map_err(pattern_error)? {
+            let path = entry.map_err(|error| {
+                let path = error.path().to_owned();
+                DataError::Open { path, source: error.into() }
+            })?;
+            n_found += 1;
+            if path.is_dir() {
+                self.add_folder(&path, config)?;
+            } else {
+                self.files.push(path);
+            }
+        }
+        if n_found == 0 { Err(DataError::NoMatch { pattern: pattern.to_owned() }) } else { Ok(()) }
+    }
+}

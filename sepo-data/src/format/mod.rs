@@ -1,0 +1,64 @@
+//! Preference pairs and plain text out of the files that people have.
+//!
+//! [`open_pairs`] takes files, folders and globs, detects what their columns hold, says why it thinks so, and hands
+//! out one [`PairRow`] after the other. It is a stream: a Parquet or Arrow file is read record batch by record
+//! batch, a JSON lines file line by line, and a JSON array element by element, so memory does not grow with the
+//! input. Strings are handed out byte for byte as they stand; nothing is trimmed.
+//!
+//! | format | columns |
+//! |---|---|
+//! | [`PairFormat::Explicit`] | `prompt`, `chosen`, `rejected`: strings |
+//! | [`PairFormat::Conversational`] | `chosen`, `rejected`: lists of `{role, content}`; `prompt`: such a list, a string, or absent |
+//! | [`PairFormat::Transcript`] | `chosen`, `rejected`: whole `\n\nHuman:` / `\n\nAssistant:` transcripts |
+//! | [`PairFormat::ShareGpt`] | `conversations`: list of `{from, value}`; `chosen`, `rejected`: `{from, value}`; optional `system` |
+//! | [`PairFormat::Tokenized`] | `prompt_ids`, `chosen_ids`, `rejected_ids`: lists of integers |
+//! | [`PairFormat::Text`] | `text`: strings, or rows that are strings (for [`open_texts`]) |
+//!
+//! A row that cannot be used is a [`BadRow`] with its place and the reason, and reading goes on behind it. Only what
+//! makes everything after it doubtful, such as a truncated file, is a [`DataError`](crate::DataError).
+//!
+//! [`write_pairs`] writes pairs back in the first, second or fifth format.
+
+mod arrow_cell;
+mod cell;
+mod column;
+mod container;
+mod content;
+mod conversational;
+mod detect;
+mod explicit;
+mod field;
+mod file_rows;
+mod guard;
+mod input;
+mod input_rows;
+mod ipc;
+mod ipc_extent;
+mod json_array;
+mod json_cell;
+mod json_lines;
+mod kind;
+mod message;
+mod pair_format;
+mod pair_reader;
+mod parquet_rows;
+mod read_config;
+mod sharegpt;
+mod split;
+mod text_reader;
+mod tokenized;
+mod transcript;
+mod write;
+mod write_parquet;
+
+pub use column::FoundColumn;
+pub use content::content_format;
+pub use detect::Detected;
+pub use json_cell::JsonFault;
+pub use kind::Kind;
+pub use pair_format::{PairFormat, UnknownFormatName};
+pub use pair_reader::{BadRow, PairReader, PairRow, open_pairs};
+pub use read_config::ReadConfig;
+pub use split::SplitChoice;
+pub use text_reader::{TextItem, TextReader, TextRow, open_texts};
+pub use write::{PairWriter, write_pairs, write_pairs_jsonl, write_pairs_parquet};

@@ -1,0 +1,78 @@
+//! Preference pairs in, token ids and batches out.
+//!
+//! **For** programs that train on or score preference data, with whatever model:
+//!
+//! * [`open_pairs`] reads the files that people have, detects their format and names every row that cannot be used.
+//! * [`ChatTemplate`] and [`PairTokenizer`] turn a pair into ids once, with a stated border of prompt and response.
+//! * [`PackedBatch`] lays pairs out without padding, every prompt once, with the rows whose log-probability is wanted.
+//! * [`ScoresWriter`], [`SelectionWriter`], [`LogpsWriter`] and their readers are the files between the stages.
+//! * [`planted`] makes pairs of which it is known which tokens matter.
+//!
+//! **Not for** models, log-probabilities or selection, and not for downloading: inputs are files.
+//!
+//! # Examples
+//!
+//! From a file to a batch; these rows hold ids, so no tokenizer is needed:
+//!
+//! ```
+//! use sepo_data::{
+//!     PackItem, PackedBatch, PairRow, PairTokenizer, ReadConfig, RowPolicy, SpecialTokens, TokenizeConfig, open_pairs,
+//! };
+//!
+//! let dir = tempfile::tempdir()?;
+//! let path = dir.path().join("pairs.jsonl");
+//! std::fs::write(&path, r#"{"prompt_ids": [1, 2], "chosen_ids": [10, 11], "rejected_ids": [20]}"#)?;
+//!
+//! let rows = open_pairs(&[path.display().to_string()], &ReadConfig::default())?.collect::<Result<Vec<_>, _>>()?;
+//! let pairs = rows.into_iter().filter_map(|row| match row {
+//!     PairRow::Pair(pair) => Some(pair),
+//!     PairRow::Bad(_) => None,
+//! });
+//! let tokenizer = PairTokenizer::ids_only(Some(32), SpecialTokens::default(), &TokenizeConfig::default())?;
+//! let pairs = tokenizer.encode_stream(pairs).collect::<Result<Vec<_>, _>>()?;
+//! let items: Vec<PackItem<'_>> = pairs
+//!     .iter()
+//!     .map(|pair| PackItem {
+//!         row: pair.row,
+//!         prompt_ids: &pair.prompt_ids,
+//!         chosen_ids: &pair.chosen.ids,
+//!         rejected_ids: &pair.rejected.ids,
+//!         ..PackItem::default()
+//!     })
+//!     .collect();
+//! let batch = PackedBatch::pack(&items, RowPolicy::AllResponse)?;
+//! assert_eq!(batch.tokens, [1, 2, 10]); // the last token of a response predicts nothing
+//! assert_eq!(batch.row_positions, [1, 2, 1]);
+//! assert_eq!(batch.row_targets, [10, 11, 20]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod artifact;
+mod error;
+pub mod format;
+mod pack;
+mod pair;
+pub mod planted;
+mod side;
+mod template;
+mod tokenize;
+mod tokenized;
+
+pub use artifact::{
+    ArtifactError, AtomicFile, ContentSource, LogpsMeta, LogpsReader, LogpsWriter, META_KEY, PairLogps,
+    ScoredPair, ScoredResponse, ScoresMeta, ScoresReader, ScoresWriter, SelectedPair, SelectionMeta,
+    SelectionReader, SelectionWriter, TokenCounts, content_hash,
+};
+pub use error::{BadReason, DataError};
+pub use format::{BadRow, Detected, PairFormat, PairReader, PairRow, ReadConfig, open_pairs, open_texts};
+pub use pack::{PackError, PackItem, PackedBatch, PackedPair, RowPolicy, plan_batches};
+pub use pair::{Message, PairContent, PreferencePair};
+pub use side::Side;
+pub use template::{BUILTIN_NAMES, ChatTemplate, GenerationPrompt, TemplateError, TemplateOrigin};
+pub use tokenize::{
+    Bos, Boundary, EncodeNotes, EncodeStream, EncodedPair, Eos, LongPrompt, PairPart, PairTexts,
+    PairTokenizer, ResponseNotes, SideReport, SkipReason, SkippedPair, SpecialSource, SpecialToken,
+    SpecialTokens, TemplateChoice, TextHandling, TokenizeConfig, TokenizeError, TokenizeReport,
+    TruncationConfig,
+};
+pub use tokenized::{Span, TokenizedPair, TokenizedResponse};
