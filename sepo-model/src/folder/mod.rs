@@ -1,0 +1,68 @@
+//! Hugging Face model folders: `config.json`, safetensors in one file or in shards, tokenizer files.
+
+mod read;
+mod write;
+
+use std::path::Path;
+
+use crate::{ModelConfig, ModelError, Parameters};
+
+/// A configuration and its weights.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The shape.
+    pub config: ModelConfig,
+    /// The weights.
+    pub parameters: Parameters,
+}
+
+impl Model {
+    /// The model in `dir`: `config.json` and `model.safetensors`, or shards named by `model.safetensors.index.json`, in
+    /// f32, f16 or bf16.
+    ///
+    /// Every tensor that the configuration implies is looked up and its shape compared before anything is allocated.
+    ///
+    /// # Errors
+    ///
+    /// * [`ModelError::Io`], [`ModelError::Json`], [`ModelError::Safetensors`] where a file cannot be read.
+    /// * [`ModelError::UnknownModelType`], [`ModelError::ConfigValue`] where the configuration is not understood.
+    /// * [`ModelError::NoWeights`], [`ModelError::ShardName`], [`ModelError::MissingTensor`],
+    ///   [`ModelError::TensorShape`], [`ModelError::TensorType`], [`ModelError::NonFiniteWeight`] where weights are not
+    ///   what the configuration says.
+    pub fn load(dir: &Path) -> Result<Self, ModelError> {
+        let path = dir.join("config.json");
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+        let config = ModelConfig::from_json(&text).map_err(|error| match error {
+            ModelError::Json { source, .. } => ModelError::Json { path, source },
+            other => other,
+        })?;
+        let parameters = read::parameters(dir, &config)?;
+        Ok(Self { config, parameters })
+    }
+
+    /// Writes `config.json` and `model.safetensors` (f32) into `dir`, and copies the tokenizer's files from
+    /// `tokenizer_from`. Each file is written under a temporary name, flushed and renamed, the weights last, so a folder
+    /// with `model.safetensors` is a whole one.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Io`] where a file cannot be written or copied, [`ModelError::Safetensors`] where the weights cannot
+    /// be serialised.
+    pub fn save(&self, dir: &Path, tokenizer_from: Option<&Path>) -> Result<(), ModelError> {
+        write::model(self, dir, tokenizer_from)
+    }
+
+    /// Checks that every id a tokenizer can produce has an embedding.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::VocabularyTooSmall`] where it has not.
+    pub fn check_vocabulary(&self, largest_id: u32) -> Result<(), ModelError> {
+        let vocab = self.config.vocab;
+        if largest_id as usize >= vocab {
+            return Err(ModelError::VocabularyTooSmall { largest_id, vocab });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Weights in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::{ModelConfig, ModelError, ParameterInfo, Parameters};
+
+/// Buffers that old checkpoints carry and that hold no weights.
+const IGNORED_SUFFIXES: [&str; 4] =
+    [".rotary_emb.inv_freq", ".attention.bias", ".attention.masked_bias", ".masked_bias"];
+
+#[derive(serde::Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// The parameters of `config` from the safetensors files in `dir`.
+pub(super) fn parameters(dir: &Path, config: &ModelConfig) -> Result<Parameters, ModelError> {
+    let files = weight_files(dir)?
+        .into_iter()
+        .map(|path| match std::fs::read(&path) {
+            Ok(bytes) => Ok((path, bytes)),
+            Err(source) => Err(ModelError::Io { path, source }),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut tensors = BTreeMap::new();
+    for (path, bytes) in &files {
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|source| ModelError::Safetensors { path: path.clone(), source })?;
+        tensors.extend(file.tensors().into_iter().map(|(name, view)| (name, (path.as_path(), view))));
+    }
+    let layout = crate::architecture::Architecture::new(config).into_layout();
+    for info in &layout {
+        check(dir, info, tensors.get(&info.name))?;
+    }
+    warn_of_unused(dir, config, &layout, tensors.keys());
+
+    let mut parameters = Parameters::zeros(config);
+    for info in &layout {
+        let out = &mut parameters.as_mut_slice()[info.range.clone()];
+        let (_, view) = &tensors[&info.name];
+        convert(view, out);
+        if let Some(element) = out.par_iter().position_first(|value| !value.is_finite()) {
+            return Err(ModelError::NonFiniteWeight {
+                path: dir.to_owned(),
+                name: info.name.clone(),
+                element,
+            });
+        }
+    }
+    Ok(parameters)
+}
+
+/// `model.safetensors`, or the shards that the index names; a shard lies in the folder itself, nowhere else.
+fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let single = dir.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let path = dir.join("model.safetensors.index.json");
+    if !path.is_file() {
+        return Err(ModelError::NoWeights { path: dir.to_owned() });
+    }
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+    let index: Index =
+        serde_json::from_str(&text).map_err(|source| ModelError::Json { path: path.clone(), source })?;
+    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    if let Some(shard) =
+        shards.iter().find(|shard| Path::new(shard).file_name().is_none_or(|n| n != shard.as_str()))
+    {
+        return Err(ModelError::ShardName { path, shard: shard.clone() });
+    }
+    Ok(shards.into_iter().map(|shard| dir.join(shard)).collect())
+}
+
+fn check(
+    dir: &Path,
+    info: &ParameterInfo,
+    found: Option<&(&Path, TensorView<'_>)>,
+) -> Result<(), ModelError> {
+    let name = info.name.clone();
+    let Some((path, view)) = found else {
+        return Err(ModelError::MissingTensor { path: dir.to_owned(), name, shape: info.shape.clone() });
+    };
+    let path = path.to_path_buf();
+    if view.shape() != info.shape {
+        let (found, expected) = (view.shape().to_vec(), info.shape.clone());
+        return Err(ModelError::TensorShape { path, name, found, expected });
+    }
+    if !matches!(view.dtype(), Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+        return Err(ModelError::TensorType { path, name, dtype: format!("{:?}", view.dtype()) });
+    }
+    Ok(())
+}
+
+fn warn_of_unused<'a>(
+    dir: &Path,
+    config: &ModelConfig,
+    layout: &[ParameterInfo],
+    names: impl Iterator<Item = &'a String>,
+) {
+    let known: BTreeSet<&str> = layout.iter().map(|info| info.name.as_str()).collect();
+    for name in names {
+        let tied_head = config.tied_embeddings && (name == "lm_head.weight" || name == "embed_out.weight");
+        if !known.contains(name.as_str()) && !tied_head && !IGNORED_SUFFIXES.iter().any(|s| name.ends_with(s))
+        {
+            tracing::warn!(folder = %dir.display(), tensor = %name, "tensor is not part of this architecture, ignored");
+        }
+    }
+}
+
+/// Little-endian bytes to f32; `view` and `out` have the same number of elements.
+fn convert(view: &TensorView<'_>, out: &mut [f32]) {
+    let data = view.data();
+    let half = |bytes: &[u8]| [bytes[0], bytes[1]];
+    match view.dtype() {
+        Dtype::F32 => out
+            .par_iter_mut()
+            .zip(data.par_chunks_exact(4))
+            .for_each(|(out, b)| *out = f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
+        Dtype::F16 => out
+            .par_iter_mut()
+            .zip(data.par_chunks_exact(2))
+            .for_each(|(out, b)| *out = half::f16::from_le_bytes(half(b)).to_f32()),
+        _ => out
+            .par_iter_mut()
+            .zip(data.par_chunks_exact(2))
+            .for_each(|(out, b)| *out = half::bf16::from_le_bytes(half(b)).to_f32()),
+    }
+}

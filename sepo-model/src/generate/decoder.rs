@@ -1,0 +1,117 @@
+//! Runs prompts once, then one token a sequence and step.
+
+use rayon::prelude::*;
+use sepo_kernels::{KeyValues, Segments, cached_attention, embedding};
+
+use super::cache::Cache;
+use crate::architecture::Architecture;
+use crate::network::{BatchContext, Block, BlockActivations, Head, RotaryCache, SequenceBatch};
+use crate::{Model, ModelError};
+
+/// The state of a group of sequences.
+pub(super) struct Decoder<'a> {
+    model: &'a Model,
+    architecture: Architecture,
+    blocks: Vec<Block>,
+    head: Head,
+    rotary: RotaryCache,
+    /// `[layer][sequence]`.
+    caches: Vec<Vec<Cache>>,
+    /// Tokens that each sequence has seen.
+    lengths: Vec<u32>,
+    activations: BlockActivations,
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder that has seen `prompts`, and the logits of each prompt's next token, `[prompts, vocab]`.
+    pub(super) fn prefill(model: &'a Model, prompts: &[Vec<u32>]) -> Result<(Self, Vec<f32>), ModelError> {
+        let config = &model.config;
+        let architecture = Architecture::new(config);
+        let mut rotary = RotaryCache::new(config);
+        let tokens = prompts.concat();
+        let mut offsets = vec![0];
+        offsets.extend(prompts.iter().scan(0, |end, prompt| {
+            *end += prompt.len();
+            Some(*end)
+        }));
+        let segments = Segments::new(offsets, vec![None; prompts.len()])?;
+        let batch =
+            SequenceBatch { tokens: &tokens, segments: &segments, row_positions: &[], row_targets: &[] };
+        let context = BatchContext::new(&batch, config.vocab, &mut rotary)?;
+        let blocks: Vec<Block> =
+            architecture.blocks.iter().enumerate().map(|(i, at)| Block::new(config, at, i)).collect();
+        let mut decoder = Self {
+            model,
+            head: Head::new(config, &architecture),
+            rotary,
+            caches: vec![vec![Cache::default(); prompts.len()]; blocks.len()],
+            lengths: prompts.iter().map(|prompt| u32::try_from(prompt.len()).unwrap_or(u32::MAX)).collect(),
+            activations: BlockActivations::default(),
+            blocks,
+            architecture,
+        };
+        let logits = decoder.run_prompts(&tokens, &segments, &context);
+        Ok((decoder, logits))
+    }
+
+    fn run_prompts(&mut self, tokens: &[u32], segments: &Segments, context: &BatchContext) -> Vec<f32> {
+        let weights = self.model.parameters.as_slice();
+        let width = self.model.config.n_kv_heads * self.model.config.head_dim;
+        let (mut x, mut y) = (self.embed(tokens), Vec::new());
+        for (block, caches) in self.blocks.iter().zip(&mut self.caches) {
+            block.forward(weights, &x, context, &mut self.activations, &mut y);
+            let attention = &self.activations.attention;
+            for (sequence, cache) in caches.iter_mut().enumerate() {
+                let range = segments.range(sequence);
+                let range = range.start * width..range.end * width;
+                cache.extend(&attention.k[range.clone()], &attention.v[range]);
+            }
+            std::mem::swap(&mut x, &mut y);
+        }
+        let d = self.model.config.d_model;
+        let last: Vec<f32> = (0..segments.n_segments())
+            .flat_map(|sequence| x[(segments.range(sequence).end - 1) * d..][..d].iter().copied())
+            .collect();
+        self.head.logits(weights, &last)
+    }
+
+    /// The logits after one more token for each of `sequences`, `[sequences, vocab]`.
+    pub(super) fn step(&mut self, sequences: &[usize], tokens: &[u32]) -> Vec<f32> {
+        let weights = self.model.parameters.as_slice();
+        let width = self.model.config.n_kv_heads * self.model.config.head_dim;
+        let positions: Vec<u32> = sequences.iter().map(|sequence| self.lengths[*sequence]).collect();
+        for sequence in sequences {
+            self.lengths[*sequence] += 1;
+        }
+        let rotation = self.rotary.rotation(positions);
+        let (mut x, mut y) = (self.embed(tokens), Vec::new());
+        let mut attended = Vec::new();
+        for (block, caches) in self.blocks.iter().zip(&mut self.caches) {
+            let a = &mut self.activations;
+            block.project(weights, &x, &rotation, a);
+            let new = a.attention.k.chunks_exact(width).zip(a.attention.v.chunks_exact(width));
+            for (sequence, (k, v)) in sequences.iter().zip(new) {
+                caches[*sequence].extend(k, v);
+            }
+            let shape = block.attention().shape();
+            let d_q = shape.n_heads * shape.head_dim;
+            attended.resize(sequences.len() * d_q, 0.0);
+            attended.par_chunks_mut(d_q).zip(sequences).enumerate().for_each(|(i, (out, sequence))| {
+                let Cache { keys, values } = &caches[*sequence];
+                let seen = KeyValues { keys, values };
+                cached_attention(&a.attention.q[i * d_q..(i + 1) * d_q], seen, shape, out);
+            });
+            block.complete(weights, &x, &attended, a, &mut y);
+            std::mem::swap(&mut x, &mut y);
+        }
+        self.head.logits(weights, &x)
+    }
+
+    fn embed(&self, tokens: &[u32]) -> Vec<f32> {
+        let d = self.model.config.d_model;
+        let mut x = vec![0.0; tokens.len() * d];
+        let table = &self.model.parameters.as_slice()[self.architecture.embedding.clone()];
+        embedding(table, tokens, d, &mut x);
+        x
+    }
+}

@@ -1,0 +1,28 @@
+//! Decoder-only transformers in Hugging Face folders: read, run forward, run backward, generate, write.
+//!
+//! Llama, Mistral, GPT-NeoX (Pythia), Qwen2 and Qwen3, with hand-written forward and backward passes on the kernels of
+//! [`sepo_kernels`]. The network is **one differentiable node**: token ids in, one log-probability per requested row out,
+//! one number per row back in. Losses live elsewhere and never see a logit.
+//!
+//! * [`Model`] is a folder: configuration and weights. [`Parameters`] is all weights in one flat buffer.
+//! * [`Network`] runs batches ([`SequenceBatch`]): segments that share a parent compute it once, and the head runs at the
+//!   requested rows only.
+//! * [`generate`] samples continuations with a key-value cache.
+//!
+//! Not here: tokenizers and data (`sepo-data`), losses (`sepo-loss`), optimizers (`sepo-train`).
+
+mod architecture;
+mod config;
+mod error;
+mod folder;
+mod generate;
+mod init;
+mod network;
+mod parameters;
+
+pub use config::{Biases, Family, Mlp, ModelConfig, Norm, Residual};
+pub use error::ModelError;
+pub use folder::Model;
+pub use generate::{GenerateConfig, generate};
+pub use network::{Activations, Network, SequenceBatch};
+pub use parameters::{ParameterInfo, Parameters};

@@ -1,0 +1,119 @@
+//! What a batch asks for, checked once, and what every layer needs to know of it.
+
+use std::sync::Arc;
+
+use sepo_kernels::{RotaryConfig, RotaryTable, Rows, Segments};
+
+use crate::{ModelConfig, ModelError};
+
+/// A flat run of tokens, its segments, and the rows for which a log-probability is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct SequenceBatch<'a> {
+    /// Token ids, one segment after the other.
+    pub tokens: &'a [u32],
+    /// Which tokens form a segment and which segment continues which.
+    pub segments: &'a Segments,
+    /// For each row, the flat index of the token whose hidden state predicts the target. Any order, repeats allowed.
+    pub row_positions: &'a [u32],
+    /// For each row, the id whose log-probability is wanted.
+    pub row_targets: &'a [u32],
+}
+
+/// Where each token stands, with the cosines and sines of its turn.
+#[derive(Debug)]
+pub(crate) struct Rotation {
+    pub(crate) positions: Vec<u32>,
+    pub(crate) table: Arc<RotaryTable>,
+}
+
+/// Cosines and sines for as many positions as any batch has needed so far.
+#[derive(Debug)]
+pub(crate) struct RotaryCache {
+    config: RotaryConfig,
+    n_positions: usize,
+    table: Arc<RotaryTable>,
+}
+
+impl RotaryCache {
+    pub(crate) fn new(config: &ModelConfig) -> Self {
+        let config = config.rotary.clone();
+        Self { n_positions: 0, table: Arc::new(RotaryTable::new(&config, 0)), config }
+    }
+
+    pub(crate) fn rotation(&mut self, positions: Vec<u32>) -> Rotation {
+        let n_positions = positions.iter().max().map_or(0, |last| *last as usize + 1);
+        if n_positions > self.n_positions {
+            self.n_positions = n_positions.next_power_of_two();
+            self.table = Arc::new(RotaryTable::new(&self.config, self.n_positions));
+        }
+        Rotation { positions, table: Arc::clone(&self.table) }
+    }
+}
+
+/// A checked batch.
+#[derive(Debug)]
+pub(crate) struct BatchContext {
+    pub(crate) segments: Segments,
+    pub(crate) rotation: Rotation,
+    /// Flat token indices that the head looks at, ascending, each once.
+    pub(crate) needed: Vec<u32>,
+    /// Rows sorted by their place in `needed`.
+    pub(crate) rows: Rows,
+    /// `order[j]` is the caller's index of sorted row `j`.
+    pub(crate) order: Vec<usize>,
+}
+
+impl BatchContext {
+    pub(crate) fn new(
+        batch: &SequenceBatch<'_>,
+        vocab: usize,
+        rotary: &mut RotaryCache,
+    ) -> Result<Self, ModelError> {
+        same_length("tokens", batch.tokens.len(), batch.segments.n_tokens())?;
+        same_length("row targets", batch.row_targets.len(), batch.row_positions.len())?;
+        if let Some(index) = batch.tokens.iter().position(|id| *id as usize >= vocab) {
+            return Err(ModelError::TokenOutOfVocab { index, id: batch.tokens[index], vocab });
+        }
+        if let Some(index) = batch.row_targets.iter().position(|id| *id as usize >= vocab) {
+            return Err(ModelError::TokenOutOfVocab { index, id: batch.row_targets[index], vocab });
+        }
+        if let Some(&found) = batch.row_positions.iter().find(|p| **p as usize >= batch.tokens.len()) {
+            return Err(ModelError::BatchShape {
+                what: "tokens, too few for a row's position",
+                found: batch.tokens.len(),
+                expected: found as usize + 1,
+            });
+        }
+        let mut order: Vec<usize> = (0..batch.row_positions.len()).collect();
+        order.sort_by_key(|row| batch.row_positions[*row]);
+        let mut needed: Vec<u32> = Vec::new();
+        let mut hidden_rows = Vec::with_capacity(order.len());
+        for row in &order {
+            let position = batch.row_positions[*row];
+            if needed.last() != Some(&position) {
+                needed.push(position);
+            }
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "no longer than row_positions, whose values are u32"
+            )]
+            hidden_rows.push((needed.len() - 1) as u32);
+        }
+        let targets = order.iter().map(|row| batch.row_targets[*row]).collect();
+        let rows = Rows::new(hidden_rows, targets, needed.len(), vocab)?;
+        let rotation = rotary.rotation(batch.segments.positions());
+        Ok(Self { segments: batch.segments.clone(), rotation, needed, rows, order })
+    }
+
+    pub(crate) fn n_tokens(&self) -> usize {
+        self.rotation.positions.len()
+    }
+
+    pub(crate) fn n_rows(&self) -> usize {
+        self.order.len()
+    }
+}
+
+pub(super) fn same_length(what: &'static str, found: usize, expected: usize) -> Result<(), ModelError> {
+    if found == expected { Ok(()) } else { Err(ModelError::BatchShape { what, found, expected }) }
+}

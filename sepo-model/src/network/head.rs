@@ -1,0 +1,119 @@
+//! The last norm and the output head, at the needed positions only.
+
+use std::ops::Range;
+
+use sepo_kernels::{
+    GatheredLogps, HeadShape, LinearShape, Write, gather_logps, gather_logps_backward, linear,
+};
+
+use super::BatchContext;
+use super::norm::{NormBackward, NormStats, norm_forward};
+use crate::ModelConfig;
+use crate::architecture::{Architecture, NormAt};
+
+/// Final norm and `lm_head`; everything in it is `[needed positions, d_model]`.
+#[derive(Debug)]
+pub(crate) struct Head {
+    norm: NormAt,
+    weight: Range<usize>,
+    d_model: usize,
+    vocab: usize,
+    eps: f32,
+    x: Vec<f32>,
+    stats: NormStats,
+    hidden: Vec<f32>,
+    dhidden: Vec<f32>,
+    dx: Vec<f32>,
+    gathered: Option<GatheredLogps>,
+}
+
+impl Head {
+    pub(crate) fn new(config: &ModelConfig, architecture: &Architecture) -> Self {
+        Self {
+            norm: architecture.final_norm.clone(),
+            weight: architecture.lm_head.clone(),
+            d_model: config.d_model,
+            vocab: config.vocab,
+            eps: config.norm_eps,
+            x: Vec::new(),
+            stats: NormStats::default(),
+            hidden: Vec::new(),
+            dhidden: Vec::new(),
+            dx: Vec::new(),
+            gathered: None,
+        }
+    }
+
+    fn shape(&self, context: &BatchContext) -> HeadShape {
+        HeadShape { n_hidden: context.needed.len(), d_model: self.d_model, vocab: self.vocab }
+    }
+
+    /// The rows' log-probabilities, in the caller's order.
+    pub(crate) fn forward(&mut self, weights: &[f32], x: &[f32], context: &BatchContext) -> Vec<f64> {
+        self.x.clear();
+        for position in &context.needed {
+            let start = *position as usize * self.d_model;
+            self.x.extend_from_slice(&x[start..start + self.d_model]);
+        }
+        norm_forward(weights, &self.norm, self.eps, &self.x, &mut self.hidden, &mut self.stats);
+        let lm_head = &weights[self.weight.clone()];
+        let gathered = gather_logps(&self.hidden, lm_head, &context.rows, self.shape(context));
+        let mut logps = vec![0.0; context.n_rows()];
+        for (row, logp) in context.order.iter().zip(&gathered.logps) {
+            logps[*row] = *logp;
+        }
+        self.gathered = Some(gathered);
+        logps
+    }
+
+    /// The logits of every row of `x`, `[n, vocab]`; for the few rows of a decoding step.
+    pub(crate) fn logits(&mut self, weights: &[f32], x: &[f32]) -> Vec<f32> {
+        norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
+        let shape = LinearShape { n_rows: x.len() / self.d_model, d_in: self.d_model, d_out: self.vocab };
+        let mut logits = vec![0.0; shape.n_rows * self.vocab];
+        linear(&self.hidden, &weights[self.weight.clone()], &mut logits, shape, Write::Overwrite);
+        logits
+    }
+
+    /// The gradient of the last block's output into `dx` (zero at positions that no row looks at), for the last
+    /// [`Head::forward`].
+    pub(crate) fn backward(
+        &mut self,
+        weights: &[f32],
+        x: &[f32],
+        context: &BatchContext,
+        dlogps: &[f64],
+        dx: &mut Vec<f32>,
+        gradient: &mut [f32],
+    ) {
+        dx.clear();
+        dx.resize(x.len(), 0.0);
+        let Some(gathered) = self.gathered.take() else { return };
+        let dlogps: Vec<f64> = context.order.iter().map(|row| dlogps[*row]).collect();
+        let shape = self.shape(context);
+        self.dhidden.resize(self.hidden.len(), 0.0);
+        self.dx.resize(self.hidden.len(), 0.0);
+        let lm_head = &weights[self.weight.clone()];
+        let dlm_head = &mut gradient[self.weight.clone()];
+        let rows = &context.rows;
+        gather_logps_backward(
+            &self.hidden,
+            lm_head,
+            rows,
+            &gathered,
+            &dlogps,
+            &mut self.dhidden,
+            dlm_head,
+            shape,
+        );
+        NormBackward { weights, at: &self.norm, x: &self.x, stats: &self.stats, dy: &self.dhidden }.run(
+            &mut self.dx,
+            Write::Overwrite,
+            gradient,
+        );
+        for (position, row) in context.needed.iter().zip(self.dx.chunks_exact(self.d_model)) {
+            let start = *position as usize * self.d_model;
+            dx[start..start + self.d_model].copy_from_slice(row);
+        }
+    }
+}
