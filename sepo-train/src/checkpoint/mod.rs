@@ -1,0 +1,28 @@
+//! Checkpoints: folders that are whole or not there, and the newest whole one found again.
+//!
+//! ```text
+//! RUN/checkpoints/step-00000123/model.safetensors       weights, f32
+//!                               optimizer.safetensors   both moments: `m.NAME`, `v.NAME`
+//!                               state.json              everything else, and the hashes of the two files
+//! RUN/checkpoints/.tmp-…                                a write that is going on, or was killed
+//! ```
+//!
+//! A folder is written under a temporary name, its files and itself flushed to the disk, then renamed: a crash at any
+//! moment leaves the checkpoints before it as they were.
+
+mod damage;
+mod read;
+mod state;
+mod store;
+mod tensors;
+mod write;
+
+pub use damage::Damage;
+pub(crate) use read::{Resume, resume};
+pub(crate) use state::State;
+pub(crate) use store::Store;
+pub(crate) use write::write;
+
+const MODEL_FILE: &str = "model.safetensors";
+const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+const STATE_FILE: &str = "state.json";

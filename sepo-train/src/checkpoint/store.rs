@@ -1,0 +1,90 @@
+//! The folder of all checkpoints of a run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::TrainError;
+
+const PREFIX: &str = "step-";
+const UNFINISHED: &str = ".tmp-";
+
+/// `RUN/checkpoints`.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// The store of a run, made where absent, without the rests of writes that were killed; those are returned.
+    pub(crate) fn open(run_dir: &Path) -> Result<(Self, Vec<PathBuf>), TrainError> {
+        let store = Self { dir: run_dir.join("checkpoints") };
+        fs::create_dir_all(&store.dir).map_err(TrainError::io(&store.dir))?;
+        let mut removed = Vec::new();
+        for (name, path) in store.entries()? {
+            if name.starts_with(UNFINISHED) {
+                fs::remove_dir_all(&path).map_err(TrainError::io(&path))?;
+                removed.push(path);
+            }
+        }
+        removed.sort();
+        Ok((store, removed))
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the checkpoint of a step lies.
+    pub(crate) fn folder(&self, step: u64) -> PathBuf {
+        self.dir.join(format!("{PREFIX}{step:08}"))
+    }
+
+    /// Where it is written before it has its name.
+    pub(super) fn unfinished(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{UNFINISHED}{name}"))
+    }
+
+    /// Steps of all checkpoints, whole or not, newest first.
+    pub(crate) fn steps(&self) -> Result<Vec<u64>, TrainError> {
+        let entries = self.entries()?;
+        let number = |name: &str| name.strip_prefix(PREFIX)?.parse().ok();
+        let mut steps: Vec<u64> = entries.iter().filter_map(|(name, _)| number(name)).collect();
+        steps.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(steps)
+    }
+
+    /// Removes all but the newest `keep` of the checkpoints up to `step`. Damaged ones of later steps stay until the run
+    /// gets there and replaces them.
+    pub(crate) fn prune(&self, step: u64, keep: usize) -> Result<(), TrainError> {
+        let up_to = self.steps()?.into_iter().filter(|other| *other <= step);
+        for old in up_to.skip(keep) {
+            self.remove(&self.folder(old))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a folder if it is there: first its name, so that a crash leaves no half of it under that name.
+    pub(super) fn remove(&self, folder: &Path) -> Result<(), TrainError> {
+        let Some(name) = folder.file_name().filter(|_| folder.exists()) else {
+            return Ok(());
+        };
+        let doomed = self.unfinished(&format!("removed-{}", name.display()));
+        fs::rename(folder, &doomed).map_err(TrainError::io(folder))?;
+        fs::remove_dir_all(&doomed).map_err(TrainError::io(&doomed))
+    }
+
+    fn entries(&self) -> Result<Vec<(String, PathBuf)>, TrainError> {
+        let read = || -> std::io::Result<Vec<(String, PathBuf)>> {
+            let mut entries = Vec::new();
+            for entry in fs::read_dir(&self.dir)? {
+                let entry = entry?;
+                // A name that is not UTF-8 is none of ours.
+                if let Ok(name) = entry.file_name().into_string() {
+                    entries.push((name, entry.path()));
+                }
+            }
+            Ok(entries)
+        };
+        read().map_err(TrainError::io(&self.dir))
+    }
+}

@@ -1,0 +1,50 @@
+//! Training that can be stopped at any moment and goes on as if it had not been.
+//!
+//! [`train()`] takes a model, examples as token ids and an objective of [`sepo_loss`], and moves the weights: shuffled
+//! order, forward passes of bounded size, one exact gradient a step, clipping, AdamW, a learning rate [`Schedule`],
+//! `metrics.jsonl`, checkpoints. [`evaluate_pairs`] measures a model on pairs; [`reference_logps`] computes what a loss
+//! with a reference needs, once.
+//!
+//! What it promises:
+//!
+//! * **Accumulation is exact.** A step averages over the pairs (or tokens) of its whole batch, however it was cut.
+//! * **Resume is exact.** Weights, moments and metrics of a resumed run are those of an uninterrupted one, bit for bit; a
+//!   damaged checkpoint is recognised and passed over; a run of other settings is refused, never silently begun anew.
+//! * **Nothing is hidden.** A number that is not finite stops the run and names the rows; empty pairs are counted.
+//!
+//! What it is not for: several devices, models that do not fit into memory with their moments, losses over logits.
+
+mod batch;
+mod checkpoint;
+mod config;
+mod diagnose;
+mod error;
+mod evaluate;
+mod example;
+mod fingerprint;
+mod gradient;
+mod mean;
+mod memory;
+mod metrics;
+mod metrics_log;
+mod observer;
+mod optimizer;
+mod reference;
+mod run;
+mod schedule;
+mod shuffle;
+mod sums;
+mod train;
+
+pub use checkpoint::Damage;
+pub use config::{ActivationPolicy, Scheduler, TrainConfig};
+pub use diagnose::Quantity;
+pub use error::TrainError;
+pub use evaluate::{EvalReport, evaluate_pairs};
+pub use example::{ReferenceLogps, TrainExample};
+pub use metrics::{PreferenceMetrics, StepMetrics};
+pub use observer::{Observer, Silent, Warning};
+pub use reference::reference_logps;
+pub use schedule::Schedule;
+pub use shuffle::{Cursor, permutation};
+pub use train::{Progress, RunOptions, Status, TrainData, TrainOutcome, train};
