@@ -1,0 +1,31 @@
+//! What can go wrong on the way to an oracle.
+
+use sepo_data::ArtifactError;
+use sepo_train::TrainError;
+
+/// Errors of making an oracle.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OracleError {
+    /// The share of pairs is not one.
+    #[error("oracle fraction is {fraction}, expected above 0 and at most 1")]
+    Fraction {
+        /// The value given.
+        fraction: f64,
+    },
+    /// There is no pair to learn from.
+    #[error("there are no pairs to train an oracle on")]
+    NoPairs,
+    /// A training stage failed.
+    #[error("train the {stage}")]
+    Train {
+        /// `reference` or `oracle`.
+        stage: &'static str,
+        /// What happened.
+        #[source]
+        source: TrainError,
+    },
+    /// Stored log-probs could not be read or written.
+    #[error("keep the reference's log-probs")]
+    Artifact(#[from] ArtifactError),
+}

@@ -1,0 +1,78 @@
+//! Which pairs the oracle may see.
+
+use sepo_train::permutation;
+
+use crate::OracleError;
+
+/// Pairs that reference and oracle are trained on, and the rest. Both ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subset {
+    /// Indices of the pairs to train on.
+    pub used: Vec<usize>,
+    /// Indices of the pairs that neither model sees.
+    pub held_out: Vec<usize>,
+}
+
+impl Subset {
+    /// `max(1, floor(fraction · n))` of `n` pairs, drawn without replacement; the same seed draws the same.
+    ///
+    /// # Errors
+    ///
+    /// * [`OracleError::Fraction`] where `fraction` is not in `(0, 1]`.
+    /// * [`OracleError::NoPairs`] where `n` is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sepo_oracle::Subset;
+    ///
+    /// let all = Subset::draw(4, 1.0, 0)?;
+    /// assert_eq!(all.used, [0, 1, 2, 3]);
+    /// # Ok::<(), sepo_oracle::OracleError>(())
+    /// ```
+    pub fn draw(n: usize, fraction: f64, seed: u64) -> Result<Self, OracleError> {
+        if !(fraction > 0.0 && fraction <= 1.0) {
+            return Err(OracleError::Fraction { fraction });
+        }
+        if n == 0 {
+            return Err(OracleError::NoPairs);
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "between 0 and n"
+        )]
+        let n_used = ((n as f64 * fraction).floor() as usize).max(1);
+        let mut order = permutation(n, seed, 0);
+        let mut held_out = order.split_off(n_used);
+        order.sort_unstable();
+        held_out.sort_unstable();
+        Ok(Self { used: order, held_out })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_is_on_one_side_and_the_seed_decides_which() {
+        let subset = Subset::draw(101, 0.3, 5).unwrap();
+        let mut all = [&subset.used[..], &subset.held_out].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..101).collect::<Vec<_>>());
+        assert_eq!(subset.used.len(), 30);
+        assert_eq!(subset, Subset::draw(101, 0.3, 5).unwrap());
+        assert_ne!(subset, Subset::draw(101, 0.3, 6).unwrap());
+    }
+
+    #[test]
+    fn a_small_fraction_keeps_one_and_bad_ones_are_refused() {
+        assert_eq!(Subset::draw(3, 0.01, 0).unwrap().used.len(), 1);
+        for fraction in [0.0, -0.1, 1.1, f64::NAN] {
+            assert!(matches!(Subset::draw(3, fraction, 0), Err(OracleError::Fraction { .. })));
+        }
+        assert!(matches!(Subset::draw(0, 0.5, 0), Err(OracleError::NoPairs)));
+    }
+}
