@@ -1,0 +1,94 @@
+//! Why a selection or a metric could not be made.
+
+use std::path::PathBuf;
+
+use sepo_data::{ArtifactError, Side};
+use sepo_kernels::KernelError;
+use thiserror::Error;
+
+use crate::EosRule;
+
+/// Why a selection could not be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// A score is infinite or not a number.
+    #[error("row {row} has the score {score} at {side} token {token}")]
+    NonFiniteScore {
+        /// Row in the source.
+        row: u64,
+        /// The response at fault.
+        side: Side,
+        /// Response token, from 0.
+        token: usize,
+        /// The score found.
+        score: f32,
+    },
+    /// A threshold is infinite or not a number.
+    #[error("the threshold {at} is not a finite number")]
+    NonFiniteThreshold {
+        /// The threshold given.
+        at: f64,
+    },
+    /// Scores could not be ranked.
+    #[error("cannot rank the {side} scores of row {row}")]
+    Rank {
+        /// Row in the source.
+        row: u64,
+        /// The response at fault.
+        side: Side,
+        /// Why.
+        source: KernelError,
+    },
+    /// A rule for the closing end-of-sequence token was set, but the scores do not say which token that is.
+    #[error("`{}` does not name the end-of-sequence token, which the rule `{eos}` for it needs", path.display())]
+    UnknownEos {
+        /// The scores.
+        path: PathBuf,
+        /// The rule set.
+        eos: EosRule,
+    },
+    /// The selection would replace its own scores.
+    #[error("`{}` is the scores' own file", path.display())]
+    OverwritesScores {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The scores cannot be read, or the selection not be written.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The settings cannot be stored.
+    #[error("cannot store the settings of the selection")]
+    Settings {
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+/// Why a metric could not be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+#[non_exhaustive]
+pub enum QualityError {
+    /// One of the classes has no scores.
+    #[error("{n_positives} positive and {n_negatives} negative scores: both are needed")]
+    EmptyClass {
+        /// Scores of the positive class.
+        n_positives: usize,
+        /// Scores of the negative class.
+        n_negatives: usize,
+    },
+    /// A score is not a number.
+    #[error("score {index} is not a number, counting positives, then negatives")]
+    NotANumber {
+        /// Its index in the positives followed by the negatives.
+        index: usize,
+    },
+    /// A mask and its truth have different lengths.
+    #[error("{n_weights} weights for {n_tokens} tokens of known truth")]
+    Length {
+        /// Weights given.
+        n_weights: usize,
+        /// Tokens of known truth.
+        n_tokens: usize,
+    },
+}

@@ -1,0 +1,56 @@
+//! Token scores from any two models, and the rules that keep the few that matter.
+//!
+//! A *score* says how much a token carries a preference: the log-probability that a preference-trained model gives it,
+//! minus the one of its frozen start. A *rule* turns the scores of a pair into a weight for every response token. Rules
+//! work on any scores, from whatever model: slices in, weights out.
+//!
+//! * [`Scorer`] scores pairs with an oracle and its reference, [`score_pairs`] a stream of any length.
+//! * [`select_pair`] applies a [`SelectConfig`] to one pair; [`select_file`] to a `scores.parquet`.
+//! * [`KeepFraction`] is a share of tokens, read as an exact decimal.
+//! * [`SelectReport`] says what a selection did: shares, positions, the fate of the closing end-of-sequence token.
+//! * [`auroc`] and [`MaskQuality`] compare scores and selections with a known truth.
+//!
+//! Not for training: a selection is made once, before it, and stored.
+//!
+//! # Examples
+//!
+//! ```
+//! use sepo_select::{PairScores, ResponseEnd, SelectConfig, select_pair};
+//!
+//! // Thirty per cent of each response: the highest of the chosen one, the lowest of the rejected one.
+//! let selected = select_pair(
+//!     &SelectConfig::default(),
+//!     PairScores {
+//!         row: 0,
+//!         chosen_scores: &[0.1, 2.0, -0.3, 0.2],
+//!         rejected_scores: &[0.0, 0.1, -1.5],
+//!         chosen_end: ResponseEnd::Eos,
+//!         rejected_end: ResponseEnd::Eos,
+//!     },
+//! )?;
+//! assert_eq!(selected.chosen_weights, [0.0, 1.0, 0.0, 0.0]);
+//! assert_eq!(selected.rejected_weights, [0.0, 0.0, 1.0]);
+//! # Ok::<(), sepo_select::SelectError>(())
+//! ```
+
+mod config;
+mod error;
+mod keep_fraction;
+mod quality;
+mod rank;
+mod report;
+mod score;
+mod select_file;
+mod select_pair;
+mod token_class;
+
+pub use config::{Compat, EosRule, Rule, SelectConfig};
+pub use error::{QualityError, SelectError};
+pub use keep_fraction::{KeepFraction, KeepFractionError};
+pub use quality::{MaskQuality, auroc, truth_mask};
+pub use report::{ClassCounts, DropReason, SelectReport, SelectWarning, SideReport};
+pub use score::{ScoreConfig, ScoreError, ScoreReport, Scorer, score_pairs};
+pub use select_file::{select_file, select_file_classified};
+pub use select_pair::{PairScores, ResponseEnd, Selected, select_pair};
+pub use sepo_data::{Side, Span};
+pub use token_class::TokenClass;

@@ -1,0 +1,199 @@
+//! `scores.parquet` into `selection.parquet`.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use sepo_data::{
+    ArtifactError, ContentSource, ScoredPair, ScoresMeta, ScoresReader, SelectedPair, SelectionMeta,
+    SelectionWriter, content_hash,
+};
+use serde_json::Value;
+
+use crate::report::ReportedResponse;
+use crate::{
+    EosRule, KeepFraction, PairScores, ResponseEnd, Rule, SelectConfig, SelectError, SelectReport, Selected,
+    TokenClass, select_pair,
+};
+
+/// Pairs held in memory at a time.
+const CHUNK_PAIRS: usize = 1024;
+
+/// What the selection did; the selection itself is in the file `out`, which appears only when complete.
+///
+/// Pairs of which a side has nothing selected are left out and counted by reason. The report is also stored in the
+/// file's metadata, beside the settings and the scores' own metadata.
+///
+/// # Errors
+///
+/// * Those of [`select_pair`] for any row.
+/// * [`SelectError::UnknownEos`]: an [`EosRule`] other than `Rule` on scores that name no end-of-sequence token.
+/// * [`SelectError::OverwritesScores`]: `out` is the scores' file.
+/// * [`SelectError::Artifact`]: the scores cannot be read, or the selection not be written.
+///
+/// # Examples
+///
+/// ```no_run
+/// let report = sepo_select::select_file("scores.parquet", "selection.parquet", &Default::default())?;
+/// println!("{} of {} chosen tokens", report.chosen.n_selected, report.chosen.n_tokens);
+/// # Ok::<(), sepo_select::SelectError>(())
+/// ```
+pub fn select_file(
+    scores: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    config: &SelectConfig,
+) -> Result<SelectReport, SelectError> {
+    run(scores.as_ref(), out.as_ref(), config, None)
+}
+
+/// The same as [`select_file`], with tokens counted by the class that `classify` gives their ids.
+///
+/// # Errors
+///
+/// Those of [`select_file`].
+pub fn select_file_classified(
+    scores: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    config: &SelectConfig,
+    classify: &dyn Fn(u32) -> TokenClass,
+) -> Result<SelectReport, SelectError> {
+    run(scores.as_ref(), out.as_ref(), config, Some(classify))
+}
+
+fn run(
+    scores: &Path,
+    out: &Path,
+    config: &SelectConfig,
+    classify: Option<&dyn Fn(u32) -> TokenClass>,
+) -> Result<SelectReport, SelectError> {
+    config.check()?;
+    let mut reader = ScoresReader::open(scores)?;
+    refuse_overwriting(scores, out)?;
+    let eos_token_id = reader.meta().eos_token_id;
+    if config.eos != EosRule::Rule && eos_token_id.is_none() {
+        return Err(SelectError::UnknownEos { path: scores.to_path_buf(), eos: config.eos });
+    }
+    let mut writer = SelectionWriter::create(out, selection_meta(scores, reader.meta(), config)?)?;
+    let mut report = SelectReport { config: *config, ..SelectReport::default() };
+    loop {
+        let chunk = reader.by_ref().take(CHUNK_PAIRS).collect::<Result<Vec<_>, ArtifactError>>()?;
+        if chunk.is_empty() {
+            break;
+        }
+        let selected: Vec<_> =
+            chunk.par_iter().map(|pair| select_scored(config, pair, eos_token_id)).collect();
+        for (pair, selected) in chunk.into_iter().zip(selected) {
+            if let Some(kept) = report.add(pair, selected?, eos_token_id, classify) {
+                writer.write(&kept)?;
+            }
+        }
+    }
+    report.finish();
+    let meta = writer.meta_mut();
+    meta.n_dropped.clone_from(&report.n_dropped);
+    meta.extra.insert("report".to_owned(), to_value(&report)?);
+    writer.finish()?;
+    Ok(report)
+}
+
+fn select_scored(
+    config: &SelectConfig,
+    pair: &ScoredPair,
+    eos_token_id: Option<u32>,
+) -> Result<Selected, SelectError> {
+    let [chosen_end, rejected_end] = ends(pair, eos_token_id);
+    select_pair(
+        config,
+        PairScores {
+            row: pair.row,
+            chosen_scores: &pair.chosen.scores,
+            rejected_scores: &pair.rejected.scores,
+            chosen_end,
+            rejected_end,
+        },
+    )
+}
+
+fn ends(pair: &ScoredPair, eos_token_id: Option<u32>) -> [ResponseEnd; 2] {
+    [&pair.chosen, &pair.rejected].map(|r| ResponseEnd::of(&r.ids, eos_token_id, r.truncated))
+}
+
+impl SelectReport {
+    /// Counts a pair; it comes back where it is kept.
+    fn add(
+        &mut self,
+        pair: ScoredPair,
+        selected: Selected,
+        eos_token_id: Option<u32>,
+        classify: Option<&dyn Fn(u32) -> TokenClass>,
+    ) -> Option<SelectedPair> {
+        if let Some(reason) = selected.drop_reason() {
+            self.drop_pair(reason);
+            return None;
+        }
+        self.n_pairs += 1;
+        self.n_kept += 1;
+        let [chosen_end, rejected_end] = ends(&pair, eos_token_id);
+        let sides = [
+            (&mut self.chosen, &pair.chosen, &selected.chosen_weights, chosen_end),
+            (&mut self.rejected, &pair.rejected, &selected.rejected_weights, rejected_end),
+        ];
+        for (report, response, weights, end) in sides {
+            let (ids, scores) = (&response.ids, &response.scores);
+            report.add(ReportedResponse { ids, scores, weights, end }, classify);
+        }
+        Some(SelectedPair {
+            row: pair.row,
+            prompt_ids: pair.prompt_ids,
+            chosen_ids: pair.chosen.ids,
+            rejected_ids: pair.rejected.ids,
+            chosen_weights: selected.chosen_weights,
+            rejected_weights: selected.rejected_weights,
+        })
+    }
+}
+
+fn selection_meta(
+    path: &Path,
+    scores: &ScoresMeta,
+    config: &SelectConfig,
+) -> Result<SelectionMeta, SelectError> {
+    let settings = match to_value(config)? {
+        Value::Object(settings) => settings,
+        _ => serde_json::Map::new(),
+    };
+    Ok(SelectionMeta {
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        rule: config.rule.name().to_owned(),
+        settings,
+        keep_chosen: nominal_share(config.rule, config.keep_chosen),
+        keep_rejected: nominal_share(config.rule, config.keep_rejected),
+        scores_source: Some(ContentSource {
+            path: path.display().to_string(),
+            content_hash: content_hash(path)?,
+        }),
+        scores: Some(scores.clone()),
+        ..SelectionMeta::default()
+    })
+}
+
+/// The share of a response that the rule keeps by design; none where the number follows from the scores.
+fn nominal_share(rule: Rule, keep: KeepFraction) -> Option<f64> {
+    match rule {
+        Rule::Sepo | Rule::Salience | Rule::Random { .. } => Some(keep.as_f64()),
+        Rule::All => Some(1.0),
+        Rule::Threshold { .. } => None,
+    }
+}
+
+fn to_value(value: &impl serde::Serialize) -> Result<Value, SelectError> {
+    serde_json::to_value(value).map_err(|source| SelectError::Settings { source })
+}
+
+fn refuse_overwriting(scores: &Path, out: &Path) -> Result<(), SelectError> {
+    match (scores.canonicalize(), out.canonicalize()) {
+        (Ok(scores), Ok(same)) if scores == same => {
+            Err(SelectError::OverwritesScores { path: out.to_path_buf() })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,166 @@
+//! One pair's scores into weights.
+
+use std::ops::Range;
+
+use sepo_data::Side;
+use sepo_kernels::{Extreme, KernelError};
+
+use crate::rank::{draw, rank};
+use crate::{DropReason, EosRule, Rule, SelectConfig, SelectError};
+
+/// How a response ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ResponseEnd {
+    /// Its last token is the closing end-of-sequence token.
+    Eos,
+    /// It ends with any other token, was cut off, or is empty.
+    #[default]
+    Open,
+}
+
+impl ResponseEnd {
+    /// How the response `ids` ends: with [`Eos`](Self::Eos) where the last id is `eos_token_id` and nothing was cut.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sepo_select::ResponseEnd;
+    /// assert_eq!(ResponseEnd::of(&[5, 2], Some(2), false), ResponseEnd::Eos);
+    /// assert_eq!(ResponseEnd::of(&[2, 5], Some(2), false), ResponseEnd::Open);
+    /// assert_eq!(ResponseEnd::of(&[5, 2], Some(2), true), ResponseEnd::Open);
+    /// ```
+    #[must_use]
+    pub fn of(ids: &[u32], eos_token_id: Option<u32>, truncated: bool) -> Self {
+        match (ids.last(), eos_token_id) {
+            (Some(&last), Some(eos)) if last == eos && !truncated => Self::Eos,
+            _ => Self::Open,
+        }
+    }
+}
+
+/// The scores of one pair.
+///
+/// # Which token an index names
+///
+/// `chosen_scores[i]` scores the chosen response's token `i` as the predicted token; the first response token is
+/// included, and so is the closing end-of-sequence token.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PairScores<'a> {
+    /// Row in the source, for errors and for the random rule.
+    pub row: u64,
+    /// One score a chosen token.
+    pub chosen_scores: &'a [f32],
+    /// One score a rejected token.
+    pub rejected_scores: &'a [f32],
+    /// How the chosen response ends.
+    pub chosen_end: ResponseEnd,
+    /// How the rejected response ends.
+    pub rejected_end: ResponseEnd,
+}
+
+/// The weights of one pair: 1 for a selected token, 0 for any other.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Selected {
+    /// One weight a chosen token.
+    pub chosen_weights: Vec<f32>,
+    /// One weight a rejected token.
+    pub rejected_weights: Vec<f32>,
+}
+
+impl Selected {
+    /// Why the pair is of no use, where a side has nothing selected: its mean log-probability is undefined.
+    #[must_use]
+    pub fn drop_reason(&self) -> Option<DropReason> {
+        let is_empty = |weights: &[f32]| weights.iter().all(|&w| w == 0.0);
+        match (is_empty(&self.chosen_weights), is_empty(&self.rejected_weights)) {
+            (true, true) => Some(DropReason::EmptyBoth),
+            (true, false) => Some(DropReason::EmptyChosen),
+            (false, true) => Some(DropReason::EmptyRejected),
+            (false, false) => None,
+        }
+    }
+}
+
+/// A weight for every response token of one pair.
+///
+/// Equal to sorting each side's candidates by score, stably, and giving the first `count` the weight 1. An empty
+/// response gives no weights.
+///
+/// # Ties
+///
+/// The lower position comes first, for the highest and for the lowest scores; -0 equals 0.
+///
+/// # Errors
+///
+/// * [`SelectError::NonFiniteScore`]: a score of either side is infinite or not a number, candidate or not.
+/// * [`SelectError::NonFiniteThreshold`]: so is the threshold.
+/// * [`SelectError::Rank`]: a response has more than `u32::MAX` tokens.
+///
+/// # Examples
+///
+/// ```
+/// use sepo_select::{PairScores, Rule, SelectConfig, select_pair};
+/// let scores = PairScores { chosen_scores: &[0.2, -3.0, 1.0], rejected_scores: &[2.0, -1.0], ..Default::default() };
+/// let selected = select_pair(&SelectConfig { rule: Rule::Salience, ..Default::default() }, scores)?;
+/// assert_eq!(selected.chosen_weights, [0.0, 1.0, 0.0]);
+/// assert_eq!(selected.rejected_weights, [1.0, 0.0]);
+/// # Ok::<(), sepo_select::SelectError>(())
+/// ```
+pub fn select_pair(config: &SelectConfig, pair: PairScores<'_>) -> Result<Selected, SelectError> {
+    config.check()?;
+    let both_close = pair.chosen_end == ResponseEnd::Eos && pair.rejected_end == ResponseEnd::Eos;
+    let select = |side, scores: &[f32], end| -> Result<Vec<f32>, SelectError> {
+        let row = pair.row;
+        if let Some(token) = scores.iter().position(|s| !s.is_finite()) {
+            return Err(SelectError::NonFiniteScore { row, side, token, score: scores[token] });
+        }
+        let last = scores.len().saturating_sub(usize::from(end == ResponseEnd::Eos));
+        let is_eos_free = config.eos == EosRule::Rule;
+        let candidates = candidates(config, if is_eos_free { scores.len() } else { last });
+        let selected = select_side(config, row, side, &scores[candidates.clone()])
+            .map_err(|source| SelectError::Rank { row, side, source })?;
+        let mut weights = vec![0.0; scores.len()];
+        for index in selected {
+            weights[candidates.start + index as usize] = 1.0;
+        }
+        if config.eos == EosRule::Both && both_close {
+            weights.iter_mut().skip(last).for_each(|w| *w = 1.0);
+        }
+        Ok(weights)
+    };
+    Ok(Selected {
+        chosen_weights: select(Side::Chosen, pair.chosen_scores, pair.chosen_end)?,
+        rejected_weights: select(Side::Rejected, pair.rejected_scores, pair.rejected_end)?,
+    })
+}
+
+fn candidates(config: &SelectConfig, end: usize) -> Range<usize> {
+    config.compat.first_candidate().min(end)..end
+}
+
+/// Indices into the candidates' scores.
+fn select_side(config: &SelectConfig, row: u64, side: Side, scores: &[f32]) -> Result<Vec<u32>, KernelError> {
+    let n_values = scores.len();
+    let n = u32::try_from(n_values).map_err(|_| KernelError::TooMany { n_values })?;
+    let (keep, extreme) = match side {
+        Side::Chosen => (config.keep_chosen, Extreme::Highest),
+        Side::Rejected => (config.keep_rejected, Extreme::Lowest),
+    };
+    let count = config.compat.count(keep, n_values);
+    match config.rule {
+        Rule::Sepo => rank(scores, count, extreme),
+        Rule::Salience => {
+            let magnitudes: Vec<f32> = scores.iter().map(|s| s.abs()).collect();
+            rank(&magnitudes, count, Extreme::Highest)
+        }
+        Rule::Threshold { at } => {
+            let is_selected = |score: f32| match side {
+                Side::Chosen => f64::from(score) >= at,
+                Side::Rejected => f64::from(score) <= -at,
+            };
+            Ok((0..n).zip(scores).filter(|&(_, &score)| is_selected(score)).map(|(i, _)| i).collect())
+        }
+        Rule::Random { seed } => Ok(draw(n, count, seed, row, side)),
+        Rule::All => Ok((0..n).collect()),
+    }
+}
