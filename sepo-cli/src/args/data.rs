@@ -1,0 +1,136 @@
+//! Which data, and how it becomes token ids.
+
+use clap::{Args, ValueEnum};
+use sepo_data::{
+    Bos, Boundary, Eos, LongPrompt, PairFormat, ReadConfig, TemplateChoice, TextHandling, TokenizeConfig,
+    TruncationConfig,
+};
+
+/// Flags of every command that reads pairs.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct DataArgs {
+    /// Format, where it is not to be detected: explicit, conversational, hh-rlhf, sharegpt, tokenized or text
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<PairFormat>,
+    /// Split of a folder in the Hub's layout
+    #[arg(long, value_name = "NAME")]
+    pub(crate) split: Option<String>,
+    /// Column that holds the prompt
+    #[arg(long, value_name = "NAME")]
+    pub(crate) prompt_column: Option<String>,
+    /// Column that holds the preferred response
+    #[arg(long, value_name = "NAME")]
+    pub(crate) chosen_column: Option<String>,
+    /// Column that holds the dispreferred response
+    #[arg(long, value_name = "NAME")]
+    pub(crate) rejected_column: Option<String>,
+    /// Stop at the first row that cannot be used
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Stop after more unusable rows than this
+    #[arg(long, value_name = "N")]
+    pub(crate) max_bad_rows: Option<u64>,
+    /// Use the first N rows only
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+impl DataArgs {
+    pub(crate) fn read_config(&self) -> ReadConfig {
+        ReadConfig {
+            format: self.format,
+            split: self.split.clone(),
+            prompt_column: self.prompt_column.clone(),
+            chosen_column: self.chosen_column.clone(),
+            rejected_column: self.rejected_column.clone(),
+            ..ReadConfig::default()
+        }
+    }
+}
+
+/// Flags of every command that makes token ids.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tokens")]
+pub(crate) struct TokenArgs {
+    /// Tokens of prompt and response together
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub(crate) max_length: usize,
+    /// Tokens of the prompt [default: what the longer response leaves, at least half]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_prompt_length: Option<usize>,
+    /// What happens to a longer prompt
+    #[arg(long, value_enum, default_value_t = LongPromptArg::Truncate)]
+    pub(crate) long_prompt: LongPromptArg,
+    /// `model`, `chatml`, `plain`, or a file with a Jinja template
+    #[arg(long, value_name = "TEMPLATE", default_value = "model")]
+    pub(crate) chat_template: String,
+    /// Render plain strings through the chat template too
+    #[arg(long)]
+    pub(crate) text_as_chat: bool,
+    /// Beginning-of-sequence token: as the tokenizer would, always, or never
+    #[arg(long, value_enum, default_value_t = BosArg::Auto)]
+    pub(crate) bos: BosArg,
+    /// Leave out the closing end-of-sequence token
+    #[arg(long)]
+    pub(crate) no_eos: bool,
+    /// Where a token would straddle prompt and response: tokenize the response alone, or skip the pair
+    #[arg(long, value_enum, default_value_t = BoundaryArg::Resplit)]
+    pub(crate) boundary: BoundaryArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LongPromptArg {
+    Truncate,
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BosArg {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BoundaryArg {
+    Resplit,
+    Strict,
+}
+
+/// `model`, a built-in template's name, or a file.
+pub(crate) fn template_choice(typed: &str) -> TemplateChoice {
+    match typed {
+        "model" => TemplateChoice::Model,
+        name if sepo_data::BUILTIN_NAMES.contains(&name) => TemplateChoice::Builtin(name.to_owned()),
+        path => TemplateChoice::File(path.into()),
+    }
+}
+
+impl TokenArgs {
+    pub(crate) fn config(&self) -> TokenizeConfig {
+        TokenizeConfig {
+            boundary: match self.boundary {
+                BoundaryArg::Resplit => Boundary::Resplit,
+                BoundaryArg::Strict => Boundary::Strict,
+            },
+            bos: match self.bos {
+                BosArg::Auto => Bos::Auto,
+                BosArg::Always => Bos::Always,
+                BosArg::Never => Bos::Never,
+            },
+            eos: if self.no_eos { Eos::Never } else { Eos::Append },
+            text: if self.text_as_chat { TextHandling::AsChat } else { TextHandling::Plain },
+            template: template_choice(&self.chat_template),
+            truncation: TruncationConfig {
+                max_length: self.max_length,
+                max_prompt_length: self.max_prompt_length,
+                long_prompt: match self.long_prompt {
+                    LongPromptArg::Truncate => LongPrompt::Truncate,
+                    LongPromptArg::Skip => LongPrompt::Skip,
+                },
+            },
+            ..TokenizeConfig::default()
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What can be typed. What it means is in the libraries' configurations.
+
+mod data;
+mod machine;
+mod objective;
+mod run;
+mod stage;
+mod train;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use data::{DataArgs, TokenArgs, template_choice};
+pub(crate) use machine::MachineArgs;
+pub(crate) use objective::{ObjectiveArgs, ObjectiveName};
+pub(crate) use run::RunArgs;
+pub(crate) use stage::{
+    CheckArgs, ConvertArgs, DataCommand, EosArg, EvalArgs, ExplainArgs, GenerateArgs, OracleArgs,
+    QuickstartArgs, ReportArgs, RuleArg, ScoreArgs, SelectArgs, SftArgs, ShowArgs, TrainCommandArgs,
+};
+pub(crate) use train::TrainArgs;
+
+/// Selective preference optimization: score every token of a preference data set, keep the few that matter, train on
+/// those alone.
+#[derive(Debug, Parser)]
+#[command(name = "sepo-cli", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What is in a data set, what is wrong with it, row by row
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Fine-tune a model on chosen responses
+    Sft(SftArgs),
+    /// Make an oracle: a reference by SFT and, from it, an oracle by DPO
+    Oracle(OracleArgs),
+    /// Score every response token with an oracle and its reference
+    Score(ScoreArgs),
+    /// Keep the tokens that carry the preference
+    Select(SelectArgs),
+    /// Train a policy on selected tokens, or on whole responses
+    Train(TrainCommandArgs),
+    /// Measure a model on held-out pairs
+    Eval(EvalArgs),
+    /// Sample responses
+    Generate(GenerateArgs),
+    /// Show the scores of one pair as a heat map
+    Explain(ExplainArgs),
+    /// Draw a run's curves and results as one HTML file
+    Report(ReportArgs),
+    /// The whole pipeline of a recipe; a stage whose inputs are unchanged is not redone
+    Run(RunArgs),
+    /// The whole pipeline on built-in data, in minutes
+    Quickstart(QuickstartArgs),
+    /// What this machine offers, what is missing, and the fix
+    Doctor(MachineArgs),
+}

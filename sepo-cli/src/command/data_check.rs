@@ -1,0 +1,251 @@
+//! `sepo-cli data check`
+
+use std::collections::BTreeMap;
+
+use sepo_data::{
+    DataError, PairContent, PairFormat, PairReader, PairRow, PairTokenizer, PreferencePair, TokenizeReport,
+    format::TextItem, open_pairs, open_texts,
+};
+use serde::Serialize;
+
+use crate::args::CheckArgs;
+use crate::console::{grouped, percent, result};
+use crate::exit::{CliError, Exit};
+use crate::model_dir::load_tokenizer;
+use crate::pairs::{describe as describe_bad, describe_skipped};
+
+/// What is in a data set.
+#[derive(Debug, Default, Serialize)]
+struct Check {
+    format: String,
+    reason: String,
+    splits: Vec<String>,
+    rows: u64,
+    usable: u64,
+    unusable: BTreeMap<String, u64>,
+    bad_rows: Vec<String>,
+    /// Bytes, or tokens where a tokenizer was given.
+    unit: &'static str,
+    lengths: BTreeMap<&'static str, Lengths>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokenized: Option<TokenizeReport>,
+}
+
+/// Lengths of one part, in powers of two: bucket `i` holds lengths from `2^i` up, the first one also 0.
+#[derive(Debug, Default, Serialize)]
+struct Lengths {
+    n: u64,
+    total: u64,
+    longest: u64,
+    buckets: Vec<u64>,
+}
+
+impl Lengths {
+    fn add(&mut self, length: usize) {
+        let bucket = length.max(1).ilog2() as usize;
+        if self.buckets.len() <= bucket {
+            self.buckets.resize(bucket + 1, 0);
+        }
+        self.buckets[bucket] += 1;
+        self.n += 1;
+        self.total += length as u64;
+        self.longest = self.longest.max(length as u64);
+    }
+}
+
+pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
+    crate::machine::prepare(&args.machine)?;
+    let config = args.data.read_config();
+    let tokenizer =
+        args.tokenizer.as_ref().map(|dir| load_tokenizer(dir, &args.tokens.config())).transpose()?;
+    let mut check = Check { unit: if tokenizer.is_some() { "tokens" } else { "bytes" }, ..Check::default() };
+    match open_pairs(&args.inputs, &config) {
+        Ok(reader) => check.read_pairs(args, reader, tokenizer.as_ref())?,
+        Err(DataError::NotPairs { .. }) => check.read_texts(args)?,
+        Err(error) => return Err(error.into()),
+    }
+    result(args.machine.form(), &check, describe)?;
+    if check.usable == 0 {
+        return Err(CliError::new(Exit::Data, "no row of the data can be used", "see the reasons above"));
+    }
+    if args.data.strict && check.usable < check.rows {
+        return Err(CliError::new(
+            Exit::Data,
+            "some rows cannot be used",
+            "mend them, or leave `--strict` out",
+        ));
+    }
+    let unusable = check.rows - check.usable;
+    if args.data.max_bad_rows.is_some_and(|bound| unusable > bound) {
+        return Err(CliError::new(
+            Exit::Data,
+            format!("{} rows cannot be used", grouped(unusable)),
+            "see the reasons above, or raise `--max-bad-rows`",
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+impl Check {
+    fn read_pairs(
+        &mut self,
+        args: &CheckArgs,
+        mut reader: PairReader,
+        tokenizer: Option<&PairTokenizer>,
+    ) -> Result<(), CliError> {
+        self.format = reader.format().format.to_string();
+        self.reason.clone_from(&reader.format().reason);
+        self.splits = reader
+            .splits()
+            .iter()
+            .map(|split| format!("{} of {}", split.split, split.folder.display()))
+            .collect();
+        let mut failure = None;
+        let mut bad = Vec::new();
+        let mut n_rows = 0;
+        let good = std::iter::from_fn(|| {
+            loop {
+                if args.data.limit.is_some_and(|limit| n_rows >= limit as u64) {
+                    return None;
+                }
+                let row = reader.next()?;
+                n_rows += 1;
+                match row {
+                    Ok(PairRow::Pair(pair)) => return Some(pair),
+                    Ok(PairRow::Bad(row)) => bad.push(row),
+                    Err(error) => {
+                        failure = Some(error);
+                        return None;
+                    }
+                }
+            }
+        });
+        match tokenizer {
+            None => good.for_each(|pair| self.add_text(&pair)),
+            Some(tokenizer) => self.add_tokens(args, tokenizer, good),
+        }
+        for row in &bad {
+            self.unusable(args, row.reason.name(), describe_bad(row));
+        }
+        self.rows = n_rows;
+        failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn add_tokens(
+        &mut self,
+        args: &CheckArgs,
+        tokenizer: &PairTokenizer,
+        pairs: impl Iterator<Item = PreferencePair>,
+    ) {
+        let mut stream = tokenizer.encode_stream(pairs);
+        for pair in stream.by_ref() {
+            match pair {
+                Ok(pair) => {
+                    self.add([
+                        ("prompt", pair.prompt_ids.len()),
+                        ("chosen", pair.chosen.ids.len()),
+                        ("rejected", pair.rejected.ids.len()),
+                    ]);
+                }
+                Err(skipped) => self.unusable(args, skipped.reason.kind(), describe_skipped(&skipped)),
+            }
+        }
+        self.tokenized = Some(stream.report().clone());
+    }
+
+    fn add_text(&mut self, pair: &PreferencePair) {
+        let messages = |messages: &[sepo_data::Message]| messages.iter().map(|m| m.content.len()).sum();
+        if let PairContent::Tokens { .. } = pair.content {
+            self.unit = "tokens";
+        }
+        self.add(match &pair.content {
+            PairContent::Text { prompt, chosen, rejected } => {
+                [("prompt", prompt.len()), ("chosen", chosen.len()), ("rejected", rejected.len())]
+            }
+            PairContent::Chat { prompt, chosen, rejected } => {
+                [("prompt", messages(prompt)), ("chosen", messages(chosen)), ("rejected", messages(rejected))]
+            }
+            PairContent::Tokens { prompt_ids, chosen_ids, rejected_ids } => {
+                [("prompt", prompt_ids.len()), ("chosen", chosen_ids.len()), ("rejected", rejected_ids.len())]
+            }
+        });
+    }
+
+    fn read_texts(&mut self, args: &CheckArgs) -> Result<(), CliError> {
+        let reader = open_texts(&args.inputs, &args.data.read_config())?;
+        self.format = PairFormat::Text.to_string();
+        self.reason.clone_from(&reader.format().reason);
+        for item in reader.take(args.data.limit.unwrap_or(usize::MAX)) {
+            self.rows += 1;
+            match item? {
+                TextItem::Text(row) => self.add([("text", row.text.len())]),
+                TextItem::Bad(row) => self.unusable(args, row.reason.name(), describe_bad(&row)),
+            }
+        }
+        Ok(())
+    }
+
+    fn add<const N: usize>(&mut self, parts: [(&'static str, usize); N]) {
+        self.usable += 1;
+        for (part, length) in parts {
+            self.lengths.entry(part).or_default().add(length);
+        }
+    }
+
+    fn unusable(&mut self, args: &CheckArgs, reason: &str, text: String) {
+        *self.unusable.entry(reason.to_owned()).or_default() += 1;
+        if self.bad_rows.len() < args.show_bad_rows {
+            self.bad_rows.push(text);
+        }
+    }
+}
+
+fn describe(check: &Check) -> String {
+    let mut text = format!("format: {} ({})", check.format, check.reason);
+    for split in &check.splits {
+        text += &format!("\nsplit: {split}");
+    }
+    let share = (check.rows > 0).then(|| check.usable as f64 / check.rows as f64);
+    text +=
+        &format!("\nrows: {}, usable: {} ({})", grouped(check.rows), grouped(check.usable), percent(share));
+    for (reason, n) in &check.unusable {
+        text += &format!("\n  not usable, {reason}: {}", grouped(*n));
+    }
+    for row in &check.bad_rows {
+        text += &format!("\n    {row}");
+    }
+    let listed = check.bad_rows.len() as u64;
+    let unlisted = check.unusable.values().sum::<u64>() - listed;
+    if unlisted > 0 {
+        text += &format!("\n    … and {} more (`--show-bad-rows`)", grouped(unlisted));
+    }
+    for (part, lengths) in &check.lengths {
+        text += &format!("\n{part}: {}", describe_lengths(lengths, check.unit));
+    }
+    if let Some(report) = &check.tokenized {
+        for (name, side) in [("chosen", &report.chosen), ("rejected", &report.rejected)] {
+            text += &format!(
+                "\n{name}: {} truncated ({} tokens cut), {} tokenized apart from the prompt",
+                grouped(side.n_truncated),
+                grouped(side.n_tokens_cut),
+                grouped(side.n_resplit)
+            );
+        }
+        text += &format!("\nprompts truncated: {}", grouped(report.n_prompts_truncated));
+    }
+    text
+}
+
+/// Mean and longest, and a bar for each power of two.
+fn describe_lengths(lengths: &Lengths, unit: &str) -> String {
+    const WIDTH: u64 = 40;
+    let mean = lengths.total as f64 / lengths.n.max(1) as f64;
+    let mut text = format!("mean {mean:.1} {unit}, longest {}", grouped(lengths.longest));
+    let most = lengths.buckets.iter().max().copied().unwrap_or(0).max(1);
+    let first = lengths.buckets.iter().position(|n| *n > 0).unwrap_or(0);
+    for (i, n) in lengths.buckets.iter().enumerate().skip(first) {
+        let bar = "█".repeat(usize::try_from((n * WIDTH).div_ceil(most)).unwrap_or_default());
+        text += &format!("\n  {:>8}+ {:>8} {bar}", grouped(1 << i), grouped(*n));
+    }
+    text
+}

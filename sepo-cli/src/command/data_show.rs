@@ -1,0 +1,137 @@
+//! `sepo-cli data show`
+
+use sepo_data::{PairContent, PairRow, PairTokenizer, PreferencePair, TokenizedResponse, open_pairs};
+use serde::Serialize;
+
+use crate::args::ShowArgs;
+use crate::console::result;
+use crate::exit::{CliError, Exit};
+use crate::model_dir::load_tokenizer;
+use crate::pairs::describe as describe_bad;
+
+/// One row, from text to ids.
+#[derive(Debug, Serialize)]
+struct Shown {
+    file: String,
+    file_row: u64,
+    format: String,
+    template: Option<String>,
+    /// What was tokenized; absent for ready-made ids.
+    text: Option<Texts>,
+    prompt_ids: Vec<u32>,
+    prompt_tokens: Vec<String>,
+    prompt_truncated: bool,
+    chosen: Side,
+    rejected: Side,
+}
+
+#[derive(Debug, Serialize)]
+struct Texts {
+    prompt: String,
+    chosen: String,
+    rejected: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Side {
+    ids: Vec<u32>,
+    tokens: Vec<String>,
+    truncated: bool,
+    closed: bool,
+}
+
+pub(crate) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
+    crate::machine::prepare(&args.machine)?;
+    let tokenizer = load_tokenizer(&args.tokenizer, &args.tokens.config())?;
+    let mut reader = open_pairs(&args.inputs, &args.data.read_config())?;
+    let format = reader.format().format.to_string();
+    let at = usize::try_from(args.row).map_err(|error| CliError::of(Exit::Usage, error))?;
+    let row = reader.nth(at).transpose()?.ok_or_else(|| {
+        CliError::new(Exit::Data, format!("the data has no row {}", args.row), "rows are numbered from 0")
+    })?;
+    let pair = match row {
+        PairRow::Pair(pair) => pair,
+        PairRow::Bad(bad) => {
+            return Err(CliError::new(
+                Exit::Data,
+                describe_bad(&bad),
+                "this row cannot be used as it stands",
+            ));
+        }
+    };
+    let encoded = tokenizer.encode(&pair).map_err(|reason| CliError::of(Exit::Data, reason))?.pair;
+    let texts = tokenizer.texts(&pair).map_err(|reason| CliError::of(Exit::Data, reason))?;
+    let shown = Shown {
+        file: pair.file.display().to_string(),
+        file_row: pair.file_row,
+        format,
+        template: template(&pair, &tokenizer),
+        text: texts.map(|t| Texts { prompt: t.prompt, chosen: t.chosen, rejected: t.rejected }),
+        prompt_tokens: tokens(&tokenizer, &encoded.prompt_ids),
+        chosen: side(&tokenizer, &encoded.chosen),
+        rejected: side(&tokenizer, &encoded.rejected),
+        prompt_truncated: encoded.prompt_truncated,
+        prompt_ids: encoded.prompt_ids,
+    };
+    result(args.machine.form(), &shown, describe)?;
+    Ok(Exit::Done)
+}
+
+/// Where the template comes from, where one was used.
+fn template(pair: &PreferencePair, tokenizer: &PairTokenizer) -> Option<String> {
+    let used = match pair.content {
+        PairContent::Chat { .. } => true,
+        PairContent::Text { .. } => tokenizer.config().text == sepo_data::TextHandling::AsChat,
+        PairContent::Tokens { .. } => false,
+    };
+    tokenizer.template().filter(|_| used).map(|template| format!("{:?}", template.origin()))
+}
+
+fn tokens(tokenizer: &PairTokenizer, ids: &[u32]) -> Vec<String> {
+    let text =
+        |id: &u32| tokenizer.token_text(*id).map_or_else(|| format!("⟨{id}⟩"), std::borrow::Cow::into_owned);
+    ids.iter().map(text).collect()
+}
+
+fn side(tokenizer: &PairTokenizer, response: &TokenizedResponse) -> Side {
+    let closing = &tokenizer.special_tokens().closing_ids;
+    Side {
+        tokens: tokens(tokenizer, &response.ids),
+        closed: response.ids.last().is_some_and(|last| closing.contains(last)),
+        truncated: response.truncated,
+        ids: response.ids.clone(),
+    }
+}
+
+fn describe(shown: &Shown) -> String {
+    let mut text = format!("{}, row {} ({})", shown.file, shown.file_row, shown.format);
+    text += &format!(
+        "\ntemplate: {}",
+        shown.template.as_deref().unwrap_or("none, the text is used as it stands")
+    );
+    if let Some(texts) = &shown.text {
+        for (name, part) in
+            [("prompt", &texts.prompt), ("chosen", &texts.chosen), ("rejected", &texts.rejected)]
+        {
+            text += &format!("\n\n{name}, as tokenized:\n{part:?}");
+        }
+    }
+    let cut = |cut: bool, place: &str| if cut { format!(", cut at its {place}") } else { String::new() };
+    text +=
+        &format!("\n\nprompt, {} tokens{}:", shown.prompt_ids.len(), cut(shown.prompt_truncated, "start"));
+    text += &list(&shown.prompt_ids, &shown.prompt_tokens);
+    for (name, side) in [("chosen", &shown.chosen), ("rejected", &shown.rejected)] {
+        let closed = if side.closed { ", closed by an end-of-sequence token" } else { ", not closed" };
+        text +=
+            &format!("\n\n{name} response, {} tokens{}{closed}:", side.ids.len(), cut(side.truncated, "end"));
+        text += &list(&side.ids, &side.tokens);
+    }
+    text
+}
+
+/// `id"text"`, several a line.
+fn list(ids: &[u32], tokens: &[String]) -> String {
+    const PER_LINE: usize = 8;
+    let items: Vec<String> = ids.iter().zip(tokens).map(|(id, token)| format!("{id}{token:?}")).collect();
+    items.chunks(PER_LINE).map(|line| format!("\n  {}", line.join(" "))).collect()
+}

@@ -1,0 +1,132 @@
+//! `sepo-cli generate`
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use sepo_data::{AtomicFile, Eos, Message, PairTokenizer, TemplateChoice, TokenizeConfig};
+use sepo_model::{GenerateConfig, generate};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::args::GenerateArgs;
+use crate::console::{grouped, result, warn};
+use crate::exit::{CliError, Exit, io_error};
+use crate::model_dir::{load_model, load_tokenizer};
+
+#[derive(Debug, Serialize)]
+struct Sample {
+    prompt: Value,
+    response: String,
+    n_tokens: usize,
+    /// Whether it ended by itself.
+    finished: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct GenerateResult {
+    prompts: usize,
+    tokens: u64,
+    finished: usize,
+}
+
+pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
+    crate::machine::prepare(&args.machine)?;
+    let model = load_model("model", &args.model)?;
+    let template = match args.chat_template.as_str() {
+        "model" => TemplateChoice::Model,
+        name if sepo_data::BUILTIN_NAMES.contains(&name) => TemplateChoice::Builtin(name.to_owned()),
+        path => TemplateChoice::File(path.into()),
+    };
+    let tokenizer = load_tokenizer(&args.model, &TokenizeConfig { template, ..TokenizeConfig::default() })?;
+    let prompts = read_prompts(&args.prompts)?;
+    let ids = prompts
+        .iter()
+        .enumerate()
+        .map(|(line, prompt)| {
+            prompt_ids(&tokenizer, prompt)
+                .map_err(|e| e.during(format!("{}, line {}", args.prompts.display(), line + 1)))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let eos_token_ids = tokenizer.special_tokens().closing_ids.clone();
+    let config = GenerateConfig {
+        max_new_tokens: args.max_new_tokens,
+        temperature: args.temperature,
+        top_p: args.top_p,
+        seed: args.seed,
+        eos_token_ids: eos_token_ids.clone(),
+    };
+    let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+    if longest.saturating_add(args.max_new_tokens) > model.config.max_position {
+        warn(format!(
+            "a prompt of {longest} tokens and {} new ones may go beyond the model's {} positions",
+            args.max_new_tokens, model.config.max_position
+        ));
+    }
+    // Before the work, so that a folder that is missing does not waste it.
+    let mut file = AtomicFile::create(&args.out).map_err(|source| io_error(&args.out, source))?;
+    let continuations = generate(&model, &ids, &config)?;
+    let mut summary = GenerateResult { prompts: prompts.len(), tokens: 0, finished: 0 };
+    for (prompt, mut continuation) in prompts.into_iter().zip(continuations) {
+        let n_tokens = continuation.len();
+        let finished = continuation.pop_if(|last| eos_token_ids.contains(last)).is_some();
+        summary.tokens += n_tokens as u64;
+        summary.finished += usize::from(finished);
+        let response = tokenizer.decode(&continuation)?;
+        let sample = Sample { prompt, response, n_tokens, finished };
+        let line = serde_json::to_string(&sample).map_err(|error| CliError::of(Exit::Bug, error))?;
+        writeln!(file, "{line}").map_err(|source| io_error(&args.out, source))?;
+    }
+    file.commit().map_err(|source| io_error(&args.out, source))?;
+    result(args.machine.form(), &summary, |summary| {
+        format!(
+            "{} responses of {} tokens, {} ended by themselves; in `{}`",
+            grouped(summary.prompts as u64),
+            grouped(summary.tokens),
+            grouped(summary.finished as u64),
+            args.out.display()
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+/// One prompt a line: a JSON object with `prompt`, or the line itself.
+fn read_prompts(path: &Path) -> Result<Vec<Value>, CliError> {
+    let file = std::fs::File::open(path).map_err(|source| io_error(path, source))?;
+    let is_json = path.extension().is_some_and(|extension| extension == "jsonl");
+    let mut prompts = Vec::new();
+    for (number, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(|source| io_error(path, source))?;
+        let at = || format!("{}, line {}", path.display(), number + 1);
+        if !is_json {
+            prompts.push(Value::String(line));
+            continue;
+        }
+        let row: Value =
+            serde_json::from_str(&line).map_err(|error| CliError::of(Exit::Data, error).during(at()))?;
+        let prompt = row.get("prompt").cloned().ok_or_else(|| {
+            let help = "each line is an object such as {\"prompt\": \"Hello\"}";
+            CliError::new(Exit::Data, format!("{}: `prompt` is missing", at()), help)
+        })?;
+        prompts.push(prompt);
+    }
+    if prompts.is_empty() {
+        return Err(CliError::new(
+            Exit::Data,
+            format!("{} holds no prompt", path.display()),
+            "write one a line",
+        ));
+    }
+    Ok(prompts)
+}
+
+fn prompt_ids(tokenizer: &PairTokenizer, prompt: &Value) -> Result<Vec<u32>, CliError> {
+    match prompt {
+        Value::String(text) => Ok(tokenizer.encode_text(text, Eos::Never)?),
+        messages => {
+            let messages: Vec<Message> = serde_json::from_value(messages.clone()).map_err(|error| {
+                CliError::of(Exit::Data, error).during("read `prompt` as text or messages")
+            })?;
+            Ok(tokenizer.encode_chat(&messages)?)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! One file a subcommand: arguments in, libraries called, results printed.
+
+mod data_check;
+mod data_convert;
+mod data_show;
+mod doctor;
+pub(crate) mod eval;
+mod explain;
+mod generate;
+pub(crate) mod oracle;
+mod report;
+mod run;
+pub(crate) mod score;
+pub(crate) mod select;
+mod sft;
+mod stage;
+pub(crate) mod train;
+
+pub(crate) use explain::heatmap;
+pub(crate) use report::{curves, find_runs};
+
+use crate::args::{Cli, Command, DataCommand};
+use crate::exit::{CliError, Exit};
+
+/// Runs the command that was typed.
+pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+    match cli.command {
+        Command::Data(DataCommand::Check(args)) => data_check::run(&args),
+        Command::Data(DataCommand::Show(args)) => data_show::run(&args),
+        Command::Data(DataCommand::Convert(args)) => data_convert::run(&args),
+        Command::Sft(args) => sft::run(&args),
+        Command::Oracle(args) => oracle::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Select(args) => select::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Quickstart(args) => crate::quickstart::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+    }
+}

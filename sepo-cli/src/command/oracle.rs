@@ -1,0 +1,221 @@
+//! `sepo-cli oracle`
+
+use std::path::Path;
+
+use sepo_data::TokenizeConfig;
+use sepo_loss::Objective;
+use sepo_model::Model;
+use sepo_oracle::{
+    DpoConfig, REFERENCE_LOGPS_FILE, Subset, stored_reference_logps, train_oracle, train_reference,
+};
+use sepo_train::{
+    EvalReport, RunOptions, TrainConfig, TrainData, TrainExample, TrainOutcome, evaluate_pairs,
+    reference_logps,
+};
+use serde::Serialize;
+
+use super::stage;
+use crate::args::{DataArgs, OracleArgs};
+use crate::console::{grouped, number, percent, result, say, warn};
+use crate::exit::{CliError, Exit};
+use crate::interrupt::interrupted;
+use crate::model_dir::{check_fit, load_model, load_tokenizer};
+use crate::pairs::PairStream;
+use crate::progress::Progress;
+
+/// Learning rate of DPO where none is typed.
+pub(crate) const LEARNING_RATE: f64 = 1e-6;
+
+/// Everything that decides an oracle.
+#[derive(Debug)]
+pub(crate) struct OracleJob<'a> {
+    /// Base model folder; the tokenizer is taken from it.
+    pub(crate) model: &'a Path,
+    /// A reference to use, instead of fine-tuning one.
+    pub(crate) reference: Option<&'a Path>,
+    pub(crate) data: &'a [String],
+    pub(crate) read: &'a DataArgs,
+    pub(crate) tokens: TokenizeConfig,
+    /// Share of the pairs that both models see.
+    pub(crate) fraction: f64,
+    /// Held-out pairs that are measured.
+    pub(crate) eval_pairs: usize,
+    pub(crate) reference_learning_rate: f64,
+    pub(crate) reference_epochs: f64,
+    pub(crate) dpo: DpoConfig,
+    pub(crate) train: TrainConfig,
+    /// Folder for `reference` and `oracle`.
+    pub(crate) out: &'a Path,
+}
+
+/// What the command came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct OracleResult {
+    pairs_used: usize,
+    pairs_held_out: usize,
+    oracle: TrainOutcome,
+    /// On held-out pairs; absent where all pairs were used.
+    held_out: Option<HeldOut>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeldOut {
+    reference: EvalReport,
+    oracle: EvalReport,
+}
+
+pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
+    crate::machine::prepare(&args.machine)?;
+    let job = OracleJob {
+        model: &args.model,
+        reference: args.reference.as_deref(),
+        data: &args.data,
+        read: &args.read,
+        tokens: args.tokens.config(),
+        fraction: args.oracle_fraction,
+        eval_pairs: args.eval_pairs,
+        reference_learning_rate: args.reference_learning_rate,
+        reference_epochs: args.reference_epochs,
+        dpo: DpoConfig { beta: args.beta, label_smoothing: args.label_smoothing },
+        train: args.train.config(LEARNING_RATE),
+        out: &args.out,
+    };
+    match make(&job)? {
+        Ok(summary) => {
+            result(args.machine.form(), &summary, |summary| describe(summary, &args.out))?;
+            Ok(Exit::Done)
+        }
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// Reference and oracle in the job's folder, measured on held-out pairs; an exit code where the job was stopped.
+pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, CliError> {
+    // All settings first: the reference may take long.
+    stage::check_config(&job.train)?;
+    Objective::Dpo { beta: job.dpo.beta, label_smoothing: job.dpo.label_smoothing }.check()?;
+    let tokenizer = load_tokenizer(job.model, &job.tokens)?;
+    let base = load_model("model", job.reference.unwrap_or(job.model))?;
+    check_fit(&base, &tokenizer)?;
+    let pairs = PairStream::open(job.data, job.read, &tokenizer)?.collect_all()?;
+    let subset = Subset::draw(pairs.len(), job.fraction, job.train.seed)?;
+    let examples: Vec<TrainExample> = pairs.into_iter().map(stage::example).collect();
+    let pick = |indices: &[usize]| indices.iter().map(|i| examples[*i].clone()).collect::<Vec<_>>();
+    let used = pick(&subset.used);
+    say(format!("oracle: {} of {} pairs", grouped(used.len() as u64), grouped(examples.len() as u64)));
+
+    let reference = match make_reference(job, base, &used)? {
+        Ok(reference) => reference,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    let held_out = pick(&subset.held_out[..subset.held_out.len().min(job.eval_pairs)]);
+    let (oracle, outcome) = match make_oracle(job, &reference, used)? {
+        Ok(made) => made,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    let held_out = measure(job, &reference, &oracle, held_out)?;
+    Ok(Ok(OracleResult {
+        pairs_used: subset.used.len(),
+        pairs_held_out: subset.held_out.len(),
+        oracle: outcome,
+        held_out,
+    }))
+}
+
+/// The reference in `out/reference`: brought along, or fine-tuned on the chosen responses.
+fn make_reference(
+    job: &OracleJob<'_>,
+    base: Model,
+    used: &[TrainExample],
+) -> Result<Result<Model, Exit>, CliError> {
+    let dir = job.out.join("reference");
+    let mut model = base;
+    if job.reference.is_none() {
+        let config = TrainConfig {
+            learning_rate: job.reference_learning_rate,
+            epochs: job.reference_epochs,
+            max_steps: None,
+            ..job.train.clone()
+        };
+        stage::check_config(&config)?;
+        let mut observer = Progress::new("reference");
+        let options = RunOptions { dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };
+        let outcome = train_reference(&mut model, used, &config, options)?;
+        drop(observer);
+        if let Some(exit) = stage::stopped(&outcome, &dir) {
+            return Ok(Err(exit));
+        }
+    }
+    model.save(&dir, Some(job.reference.unwrap_or(job.model)))?;
+    Ok(Ok(model))
+}
+
+type Made = Result<(Model, TrainOutcome), Exit>;
+
+/// The oracle in `out/oracle`, by DPO from the reference, whose log-probs are computed once.
+fn make_oracle(
+    job: &OracleJob<'_>,
+    reference: &Model,
+    mut used: Vec<TrainExample>,
+) -> Result<Made, CliError> {
+    let dir = job.out.join("oracle");
+    std::fs::create_dir_all(&dir).map_err(|source| crate::exit::io_error(&dir, source))?;
+    let config = &job.train;
+    let stored = dir.join(REFERENCE_LOGPS_FILE);
+    stored_reference_logps(reference, &mut used, &stored, config.tokens_per_batch)?;
+    let mut oracle = reference.clone();
+    let mut observer = Progress::new("oracle");
+    let options = RunOptions { dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };
+    let data = TrainData { examples: &used, eval: &[] };
+    let outcome = train_oracle(&mut oracle, data, job.dpo, config, options)?;
+    drop(observer);
+    if let Some(exit) = stage::stopped(&outcome, &dir) {
+        return Ok(Err(exit));
+    }
+    oracle.save(&dir, Some(job.model))?;
+    Ok(Ok((oracle, outcome)))
+}
+
+/// Both models on pairs that neither has seen.
+fn measure(
+    job: &OracleJob<'_>,
+    reference: &Model,
+    oracle: &Model,
+    mut held_out: Vec<TrainExample>,
+) -> Result<Option<HeldOut>, CliError> {
+    if held_out.is_empty() {
+        return Ok(None);
+    }
+    let tokens = job.train.tokens_per_batch;
+    reference_logps(reference, &mut held_out, tokens)?;
+    let objective = Objective::Dpo { beta: job.dpo.beta, label_smoothing: 0.0 };
+    let measured = HeldOut {
+        reference: evaluate_pairs(reference, &held_out, &objective, tokens)?,
+        oracle: evaluate_pairs(oracle, &held_out, &objective, tokens)?,
+    };
+    if measured.oracle.accuracy_by_reward.is_some_and(|share| share < 0.5) {
+        warn(
+            "the oracle's implicit reward prefers the rejected response in most held-out pairs: are the columns swapped?",
+        );
+    }
+    Ok(Some(measured))
+}
+
+pub(crate) fn describe(summary: &OracleResult, out: &Path) -> String {
+    let mut text = format!("reference and oracle in `{}`\n", out.display());
+    let Some(held_out) = &summary.held_out else {
+        return text + "all pairs were used, so none is left to measure the oracle on";
+    };
+    text += &format!("on {} held-out pairs:\n", held_out.oracle.n);
+    text += &format!(
+        "  preference accuracy by log-prob: reference {}, oracle {}\n",
+        percent(held_out.reference.accuracy_by_sum),
+        percent(held_out.oracle.accuracy_by_sum)
+    );
+    text += &format!(
+        "  preference accuracy by implicit reward: oracle {}\n",
+        percent(held_out.oracle.accuracy_by_reward)
+    );
+    text += &format!("  DPO loss: reference 0.6931, oracle {}", number(held_out.oracle.loss));
+    text
+}

@@ -1,0 +1,40 @@
+//! `sepo-cli sft`
+
+use sepo_loss::Objective;
+use sepo_train::TrainData;
+
+use super::stage;
+use crate::args::SftArgs;
+use crate::console::{number, result};
+use crate::exit::{CliError, Exit};
+use crate::model_dir::{check_fit, load_model, load_tokenizer};
+use crate::pairs::PairStream;
+
+/// Learning rate of supervised fine-tuning where none is typed.
+const LEARNING_RATE: f64 = 1e-5;
+
+pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
+    crate::machine::prepare(&args.machine)?;
+    let mut model = load_model("model", &args.model)?;
+    let tokenizer = load_tokenizer(&args.model, &args.tokens.config())?;
+    check_fit(&model, &tokenizer)?;
+    let pairs = PairStream::open(&args.data, &args.read, &tokenizer)?.collect_all()?;
+    let examples = stage::chosen_only(pairs);
+    let data = TrainData { examples: &examples, eval: &[] };
+    let config = args.train.config(LEARNING_RATE);
+    let outcome = stage::run("sft", &mut model, data, (&Objective::Sft, &config), &args.out)?;
+    if let Some(exit) = stage::stopped(&outcome, &args.out) {
+        return Ok(exit);
+    }
+    model.save(&args.out, Some(&args.model))?;
+    result(args.machine.form(), &outcome, |outcome| {
+        let loss = outcome.last_step.as_ref().and_then(|step| step.loss);
+        format!(
+            "{} steps, last loss {}; model in `{}`",
+            outcome.total_steps,
+            number(loss),
+            args.out.display()
+        )
+    })?;
+    Ok(Exit::Done)
+}

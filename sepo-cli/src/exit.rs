@@ -1,0 +1,131 @@
+//! Exit codes, and errors that know theirs.
+
+use std::error::Error;
+
+use miette::Report;
+
+/// What the process says to its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything asked for is done.
+    Done = 0,
+    /// Arguments, recipe or model folder make no sense.
+    Usage = 2,
+    /// The data cannot be used.
+    Data = 3,
+    /// The device asked for is not there.
+    Device = 4,
+    /// Stopped on request; the same command goes on.
+    Interrupted = 5,
+    /// A panic: a bug of ours.
+    Bug = 70,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error with its exit code.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    pub(crate) exit: Exit,
+    pub(crate) report: Report,
+}
+
+impl CliError {
+    /// A message of our own, with what to do about it.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { exit, report: miette::miette!(help = help.into(), "{}", message.into()) }
+    }
+
+    /// A usage error.
+    pub(crate) fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message, help)
+    }
+
+    /// Another library's error under one of our codes.
+    pub(crate) fn of(exit: Exit, error: impl Error + Send + Sync + 'static) -> Self {
+        Self { exit, report: Report::from_err(error) }
+    }
+
+    /// The same error, said to have happened while doing something.
+    pub(crate) fn during(self, what: impl Into<String>) -> Self {
+        Self { report: self.report.wrap_err(what.into()), ..self }
+    }
+}
+
+/// The code of each library error.
+macro_rules! exits_with {
+    ($($error:ty => $exit:ident),* $(,)?) => {$(
+        impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                Self::of(Exit::$exit, error)
+            }
+        }
+    )*};
+}
+
+exits_with! {
+    sepo_data::DataError => Data,
+    sepo_data::ArtifactError => Data,
+    sepo_data::TokenizeError => Usage,
+    sepo_data::TemplateError => Usage,
+    sepo_data::planted::PlantedError => Data,
+    sepo_model::ModelError => Usage,
+    sepo_loss::LossError => Usage,
+    crate::report::ReportError => Data,
+}
+
+impl From<sepo_select::ScoreError> for CliError {
+    fn from(error: sepo_select::ScoreError) -> Self {
+        use sepo_select::ScoreError as E;
+        let exit = match &error {
+            E::SameWeights { .. } | E::Vocabulary { .. } => Exit::Usage,
+            _ => Exit::Data,
+        };
+        Self::of(exit, error)
+    }
+}
+
+impl From<sepo_select::SelectError> for CliError {
+    fn from(error: sepo_select::SelectError) -> Self {
+        use sepo_select::SelectError as E;
+        let exit = match &error {
+            E::NonFiniteThreshold { .. } | E::UnknownEos { .. } | E::OverwritesScores { .. } => Exit::Usage,
+            _ => Exit::Data,
+        };
+        Self::of(exit, error)
+    }
+}
+
+impl From<sepo_train::TrainError> for CliError {
+    fn from(error: sepo_train::TrainError) -> Self {
+        use sepo_train::TrainError as E;
+        let exit = match &error {
+            E::InvalidConfig { .. } | E::ConfigChanged { .. } | E::NoReference { .. } => Exit::Usage,
+            _ => Exit::Data,
+        };
+        Self::of(exit, error)
+    }
+}
+
+impl From<sepo_oracle::OracleError> for CliError {
+    fn from(error: sepo_oracle::OracleError) -> Self {
+        use sepo_oracle::OracleError as E;
+        match error {
+            E::Train { stage, source } => Self::from(source).during(format!("train the {stage}")),
+            E::Fraction { .. } => Self::of(Exit::Usage, error),
+            _ => Self::of(Exit::Data, error),
+        }
+    }
+}
+
+/// A file that cannot be read or written, named.
+pub(crate) fn io_error(path: &std::path::Path, source: std::io::Error) -> CliError {
+    CliError {
+        exit: Exit::Data,
+        report: Report::from_err(source).wrap_err(format!("access `{}`", path.display())),
+    }
+}

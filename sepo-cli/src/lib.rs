@@ -1,0 +1,45 @@
+//! The whole of the `sepo-cli` binary, which only calls [`main`]: parse, call, print, draw.
+//!
+//! [`report`] and [`heatmap`] draw what the other crates compute, and are useful by themselves. Everything else is private:
+//! the command line is the interface, and the libraries below it are the API.
+
+mod args;
+mod command;
+mod console;
+mod exit;
+pub mod heatmap;
+mod interrupt;
+mod machine;
+mod model_dir;
+mod pairs;
+mod progress;
+mod quickstart;
+mod recipe;
+pub mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::Cli;
+use exit::Exit;
+
+/// Runs the command line of this process, and returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    // A panic is a bug of ours and has an exit code of its own.
+    let outcome = std::panic::catch_unwind(|| command::run(Cli::parse()));
+    match outcome {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(error)) => {
+            console::say(format!("{:?}", error.report));
+            error.exit.into()
+        }
+        Err(_) => {
+            console::say(
+                "this is a bug in sepo-cli; please report the lines above with the command that you ran",
+            );
+            Exit::Bug.into()
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Pairs from files to token ids, with every row that cannot be used counted and named.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+use std::rc::Rc;
+
+use sepo_data::{
+    BadRow, ContentSource, EncodeStream, PairReader, PairRow, PairTokenizer, PreferencePair, SkippedPair,
+    TokenizeReport, TokenizedPair, content_hash, open_pairs,
+};
+use serde::Serialize;
+
+use crate::args::DataArgs;
+use crate::console::{grouped, say, warn};
+use crate::exit::{CliError, Exit};
+
+/// Unusable rows that are named one by one; the rest is counted.
+const NAMED: u64 = 5;
+
+/// What became of the rows of an input.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct RowCounts {
+    /// Rows that became pairs of ids.
+    pub(crate) used: u64,
+    /// Rows that could not be used, by reason.
+    pub(crate) unusable: BTreeMap<String, u64>,
+}
+
+impl RowCounts {
+    pub(crate) fn n_unusable(&self) -> u64 {
+        self.unusable.values().sum()
+    }
+}
+
+/// Shared by both ends of the stream: what the reader met, behind the tokenizer's back.
+#[derive(Debug, Default)]
+struct Met {
+    counts: RowCounts,
+    failure: Option<CliError>,
+}
+
+impl Met {
+    /// Counts a row that cannot be used; the bound of the user turns it into a failure.
+    fn unusable(&mut self, args: &DataArgs, kind: &str, text: String) {
+        *self.counts.unusable.entry(kind.to_owned()).or_default() += 1;
+        let n = self.counts.n_unusable();
+        if args.strict {
+            self.failure =
+                Some(CliError::new(Exit::Data, text, "mend the row, or leave `--strict` out to skip it"));
+        } else if args.max_bad_rows.is_some_and(|bound| n > bound) {
+            let message = format!("{n} rows cannot be used, the last one: {text}");
+            self.failure = Some(CliError::new(
+                Exit::Data,
+                message,
+                "see `sepo-cli data check`, or raise `--max-bad-rows`",
+            ));
+        } else if n <= NAMED {
+            warn(text);
+        } else if n == NAMED + 1 {
+            warn("more rows cannot be used; they are counted, and `sepo-cli data check` names them");
+        }
+    }
+}
+
+/// A reader that hands on good pairs and keeps account of the others.
+struct GoodPairs<'a> {
+    reader: PairReader,
+    args: &'a DataArgs,
+    left: usize,
+    met: Rc<RefCell<Met>>,
+}
+
+impl Iterator for GoodPairs<'_> {
+    type Item = PreferencePair;
+
+    fn next(&mut self) -> Option<PreferencePair> {
+        loop {
+            let mut met = self.met.borrow_mut();
+            if met.failure.is_some() || self.left == 0 {
+                return None;
+            }
+            self.left -= 1;
+            match self.reader.next()? {
+                Ok(PairRow::Pair(pair)) => return Some(pair),
+                Ok(PairRow::Bad(bad)) => met.unusable(self.args, bad.reason.name(), describe(&bad)),
+                Err(error) => met.failure = Some(error.into()),
+            }
+        }
+    }
+}
+
+/// `file, row 3: the chosen response is empty`.
+pub(crate) fn describe(bad: &BadRow) -> String {
+    format!("{}, row {}: {}", bad.file.display(), bad.row, bad.reason)
+}
+
+/// The same of a pair that the tokenizer refused.
+pub(crate) fn describe_skipped(skipped: &SkippedPair) -> String {
+    let mut text = format!("{}, row {}: {}", skipped.file.display(), skipped.file_row, skipped.reason);
+    let mut cause = skipped.reason.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// A stream of tokenized pairs. It ends with the first failure.
+pub(crate) struct PairStream<'a> {
+    encoded: EncodeStream<'a, GoodPairs<'a>>,
+    args: &'a DataArgs,
+    met: Rc<RefCell<Met>>,
+}
+
+impl<'a> PairStream<'a> {
+    /// Opens `inputs` and says what format they have and why.
+    pub(crate) fn open(
+        inputs: &[String],
+        args: &'a DataArgs,
+        tokenizer: &'a PairTokenizer,
+    ) -> Result<Self, CliError> {
+        let reader = open_pairs(inputs, &args.read_config())?;
+        let detected = reader.format();
+        say(format!("data: {} ({})", detected.format, detected.reason));
+        for choice in reader.splits() {
+            say(format!(
+                "data: split `{}` of {} (there are {})",
+                choice.split,
+                choice.folder.display(),
+                choice.available.join(", ")
+            ));
+        }
+        let met = Rc::new(RefCell::new(Met::default()));
+        let left = args.limit.unwrap_or(usize::MAX);
+        let pairs = GoodPairs { reader, args, left, met: Rc::clone(&met) };
+        Ok(Self { encoded: tokenizer.encode_stream(pairs), args, met })
+    }
+
+    /// Counts so far.
+    pub(crate) fn counts(&self) -> RowCounts {
+        RowCounts { used: self.encoded.report().n_pairs, ..self.met.borrow().counts.clone() }
+    }
+
+    /// What tokenization did so far.
+    pub(crate) fn report(&self) -> &TokenizeReport {
+        self.encoded.report()
+    }
+
+    /// Says what became of the rows; an error where none could be used.
+    pub(crate) fn close(&self) -> Result<(), CliError> {
+        let counts = self.counts();
+        let report = self.report();
+        say(format!(
+            "data: {} pairs, {} prompt tokens, {} chosen, {} rejected",
+            grouped(counts.used),
+            grouped(report.n_prompt_tokens),
+            grouped(report.chosen.n_tokens),
+            grouped(report.rejected.n_tokens)
+        ));
+        let notes = [
+            ("prompts cut at their start", report.n_prompts_truncated),
+            ("chosen responses cut at their end", report.chosen.n_truncated),
+            ("rejected responses cut at their end", report.rejected.n_truncated),
+            (
+                "responses tokenized apart from their prompt",
+                report.chosen.n_resplit + report.rejected.n_resplit,
+            ),
+            (
+                "responses with text after their closing token dropped",
+                report.chosen.n_dropped_tails + report.rejected.n_dropped_tails,
+            ),
+        ];
+        for (what, n) in notes.into_iter().filter(|(_, n)| *n > 0) {
+            say(format!("data: {} {what}", grouped(n)));
+        }
+        for (reason, n) in &counts.unusable {
+            warn(format!("{} rows not used: {reason}", grouped(*n)));
+        }
+        if counts.used == 0 {
+            return Err(CliError::new(
+                Exit::Data,
+                "no row of the data can be used",
+                "`sepo-cli data check` names every row with its reason",
+            ));
+        }
+        Ok(())
+    }
+
+    /// All pairs at once, with [`PairStream::close`].
+    pub(crate) fn collect_all(mut self) -> Result<Vec<TokenizedPair>, CliError> {
+        let pairs = self.by_ref().collect::<Result<Vec<_>, _>>()?;
+        self.close()?;
+        Ok(pairs)
+    }
+}
+
+impl Iterator for PairStream<'_> {
+    type Item = Result<TokenizedPair, CliError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.encoded.next() {
+                Some(Ok(pair)) => return Some(Ok(pair)),
+                Some(Err(skipped)) => {
+                    self.met.borrow_mut().unusable(
+                        self.args,
+                        skipped.reason.kind(),
+                        describe_skipped(&skipped),
+                    );
+                }
+                None => return self.met.borrow_mut().failure.take().map(Err),
+            }
+            if let Some(failure) = self.met.borrow_mut().failure.take() {
+                return Some(Err(failure));
+            }
+        }
+    }
+}
+
+/// The files that `inputs` name, with their content hashes; folders and globs are named without one.
+pub(crate) fn input_sources(inputs: &[String]) -> Result<Vec<ContentSource>, CliError> {
+    let source = |input: &String| {
+        let content_hash = if Path::new(input).is_file() { content_hash(input)? } else { String::new() };
+        Ok(ContentSource { path: input.clone(), content_hash })
+    };
+    inputs.iter().map(source).collect()
+}

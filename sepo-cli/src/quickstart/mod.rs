@@ -1,0 +1,134 @@
+//! The whole pipeline on built-in data, of which it is known which tokens matter: base from scratch, reference, oracle,
+//! scores, selections, policies, samples judged by their true utility.
+
+mod data;
+mod draw;
+mod models;
+mod policies;
+mod quality;
+mod sample;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+use sepo_data::{ContentSource, ScoredPair, ScoresMeta, ScoresReader, ScoresWriter};
+use sepo_select::{Rule, ScoreConfig, ScoreReport, Scorer, SelectConfig, score_pairs, select_file};
+use serde::{Deserialize, Serialize};
+
+use crate::args::QuickstartArgs;
+use crate::console::{result, say};
+use crate::exit::{CliError, Exit, io_error};
+use data::Data;
+use models::Scorers;
+use policies::PolicyResult;
+use quality::Findings;
+use sample::{Judgement, sample_and_judge};
+use settings::{Settings, methods};
+
+/// What the pipeline came to; no times, so that the same seed gives the same text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    pub(crate) settings: Settings,
+    pub(crate) n_parameters: usize,
+    pub(crate) findings: Findings,
+    /// Preference accuracy of the oracle's implicit reward on held-out pairs.
+    pub(crate) oracle_accuracy: Option<f64>,
+    pub(crate) scores: ScoreReport,
+    /// The start of every policy, on the test prompts.
+    pub(crate) reference: Judgement,
+    pub(crate) policies: Vec<PolicyResult>,
+}
+
+/// Why a stage did not finish.
+pub(crate) enum Stopped {
+    Early(Exit),
+    Failed(CliError),
+}
+
+impl<E: Into<CliError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+pub(crate) fn run(args: &QuickstartArgs) -> Result<Exit, CliError> {
+    crate::machine::prepare(&args.machine)?;
+    let settings = Settings::new(args.seed);
+    match pipeline(&settings, &args.out) {
+        Ok((summary, scored, data)) => {
+            draw::write(&summary, &data, &scored, &args.out)?;
+            result(args.machine.form(), &summary, draw::table)?;
+            say(format!("report: {}", args.out.join("report.html").display()));
+            Ok(Exit::Done)
+        }
+        Err(Stopped::Early(exit)) => Ok(exit),
+        Err(Stopped::Failed(error)) => Err(error),
+    }
+}
+
+fn pipeline(settings: &Settings, out: &Path) -> Result<(Summary, Vec<ScoredPair>, Data), Stopped> {
+    let data = Data::make(settings, out)?;
+    let base = models::base(settings, &data, out)?;
+    let n_parameters = base.parameters.len();
+    let scorers = models::scorers(settings, &data, base, out)?;
+    let (scores, scored) = score(&data, &scorers, out)?;
+    let rules: Vec<SelectConfig> = methods(settings)
+        .iter()
+        .filter_map(|method| method.rule)
+        .map(|rule| select_config(settings, rule))
+        .collect();
+    for config in &rules {
+        let report = select_file(out.join("scores.parquet"), selection_file(out, config.rule), config)?;
+        report.warnings.iter().for_each(|warning| say(format!("rule {}: {warning}", config.rule.name())));
+    }
+    let eos = data.tokenizer.special_tokens().eos.map(|eos| eos.id);
+    let findings = Findings::of(&data.planted, &scored, &rules, eos)?;
+    let reference = sample_and_judge(&scorers.reference, &data.tokenizer, &data.test_prompts, settings)?;
+    let policies = policies::run(settings, &data, &scorers.reference, out)?;
+    let summary = Summary {
+        settings: settings.clone(),
+        n_parameters,
+        findings,
+        oracle_accuracy: scorers.held_out.accuracy_by_reward,
+        scores,
+        reference,
+        policies,
+    };
+    let path = out.join("summary.json");
+    let text = serde_json::to_string_pretty(&summary).map_err(|error| CliError::of(Exit::Bug, error))?;
+    std::fs::write(&path, text + "\n").map_err(|source| io_error(&path, source))?;
+    Ok((summary, scored, data))
+}
+
+fn select_config(settings: &Settings, rule: Rule) -> SelectConfig {
+    SelectConfig { rule, keep_chosen: settings.keep, keep_rejected: settings.keep, ..SelectConfig::default() }
+}
+
+/// Where a rule's selection lies.
+pub(crate) fn selection_file(out: &Path, rule: Rule) -> PathBuf {
+    out.join(format!("selection-{}.parquet", rule.name()))
+}
+
+/// `scores.parquet`, written and read back.
+fn score(data: &Data, scorers: &Scorers, out: &Path) -> Result<(ScoreReport, Vec<ScoredPair>), CliError> {
+    let source = |name: &str, content_hash: String| ContentSource { path: name.to_owned(), content_hash };
+    let meta = ScoresMeta {
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        oracle: source("oracle", scorers.oracle.parameters.content_hash()),
+        reference: source("reference", scorers.reference.parameters.content_hash()),
+        tokenizer: data.tokenizer.tokenizer_hash().map(|hash| source("tokenizer", hash.to_owned())),
+        inputs: crate::pairs::input_sources(&[out.join("data/pairs.jsonl").display().to_string()])?,
+        dtype: "f32".to_owned(),
+        device: "cpu".to_owned(),
+        eos_token_id: data.tokenizer.special_tokens().eos.map(|eos| eos.id),
+        ..ScoresMeta::default()
+    };
+    let path = out.join("scores.parquet");
+    let mut writer = ScoresWriter::create(&path, meta)?;
+    let mut scorer = Scorer::new(&scorers.oracle, &scorers.reference)?;
+    let pairs = data.pairs.iter().cloned().map(Ok::<_, CliError>);
+    let report = score_pairs(&mut scorer, pairs, ScoreConfig::default(), &mut writer, |_| {})?;
+    writer.finish()?;
+    let scored = ScoresReader::open(&path)?.collect::<Result<_, _>>()?;
+    Ok((report, scored))
+}

@@ -1,0 +1,131 @@
+//! Base, reference and oracle.
+
+use std::path::Path;
+use std::time::Instant;
+
+use sepo_loss::Objective;
+use sepo_model::{Model, ModelConfig};
+use sepo_oracle::{
+    DpoConfig, REFERENCE_LOGPS_FILE, Subset, stored_reference_logps, train_oracle, train_reference,
+};
+use sepo_train::{
+    EvalReport, RunOptions, Status, TrainConfig, TrainData, TrainExample, TrainOutcome, evaluate_pairs,
+    reference_logps, train,
+};
+
+use super::data::Data;
+use super::{Settings, Stopped};
+use crate::console::say;
+use crate::exit::{CliError, Exit};
+use crate::interrupt::interrupted;
+use crate::progress::Progress;
+
+/// The two models that score tokens, and how well the oracle does on pairs that it has not seen.
+pub(crate) struct Scorers {
+    pub(crate) reference: Model,
+    pub(crate) oracle: Model,
+    pub(crate) held_out: EvalReport,
+}
+
+/// A small Llama, trained from scratch.
+pub(crate) fn base(settings: &Settings, data: &Data, out: &Path) -> Result<Model, Stopped> {
+    let special = data.tokenizer.special_tokens();
+    let id = |token: Option<sepo_data::SpecialToken>| token.map(|token| token.id);
+    let shape = &settings.shape;
+    let config = serde_json::json!({
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": data.tokenizer.vocab_size(),
+        "hidden_size": shape.d_model,
+        "intermediate_size": shape.d_ff,
+        "num_hidden_layers": shape.n_layers,
+        "num_attention_heads": shape.n_heads,
+        "max_position_embeddings": 512,
+        "rms_norm_eps": 1e-5,
+        "initializer_range": shape.initializer_range,
+        "tie_word_embeddings": true,
+        "bos_token_id": id(special.bos),
+        "eos_token_id": id(special.eos),
+    });
+    let config = ModelConfig::from_json(&config.to_string()).map_err(CliError::from)?;
+    let mut model = Model::random(config, settings.seed).map_err(CliError::from)?;
+    let dir = out.join("base");
+    stage("base", &dir, |options| {
+        let data = TrainData { examples: &data.base, eval: &[] };
+        Ok(train(&mut model, data, &Objective::Sft, &settings.base, options)?)
+    })?;
+    model.save(&dir, Some(&data.tokenizer_dir)).map_err(CliError::from)?;
+    Ok(model)
+}
+
+/// The reference by SFT and the oracle by DPO, on a share of the pairs.
+pub(crate) fn scorers(settings: &Settings, data: &Data, base: Model, out: &Path) -> Result<Scorers, Stopped> {
+    let subset =
+        Subset::draw(data.pairs.len(), settings.oracle_fraction, settings.seed).map_err(CliError::from)?;
+    let mut used: Vec<TrainExample> = subset.used.iter().map(|i| example(&data.pairs[*i])).collect();
+
+    let mut reference = base;
+    let dir = out.join("reference");
+    stage("reference", &dir, |options| {
+        Ok(train_reference(&mut reference, &used, &settings.reference, options)?)
+    })?;
+    reference.save(&dir, Some(&data.tokenizer_dir)).map_err(CliError::from)?;
+
+    let dir = out.join("oracle");
+    std::fs::create_dir_all(&dir).map_err(|source| crate::exit::io_error(&dir, source))?;
+    let tokens = settings.oracle.tokens_per_batch;
+    stored_reference_logps(&reference, &mut used, &dir.join(REFERENCE_LOGPS_FILE), tokens)
+        .map_err(CliError::from)?;
+    let mut oracle = reference.clone();
+    let dpo = DpoConfig { beta: settings.beta, label_smoothing: 0.0 };
+    stage("oracle", &dir, |options| {
+        let data = TrainData { examples: &used, eval: &[] };
+        Ok(train_oracle(&mut oracle, data, dpo, &settings.oracle, options)?)
+    })?;
+    oracle.save(&dir, Some(&data.tokenizer_dir)).map_err(CliError::from)?;
+
+    let mut held_out: Vec<TrainExample> = data.held_out.iter().map(example).collect();
+    reference_logps(&reference, &mut held_out, tokens).map_err(CliError::from)?;
+    let objective = Objective::Dpo { beta: settings.beta, label_smoothing: 0.0 };
+    let held_out = evaluate_pairs(&oracle, &held_out, &objective, tokens).map_err(CliError::from)?;
+    Ok(Scorers { reference, oracle, held_out })
+}
+
+/// A policy, in `dir`.
+pub(crate) fn policy(
+    (name, start): (&str, &Model),
+    examples: &[TrainExample],
+    (objective, config): (&Objective, &TrainConfig),
+    dir: &Path,
+) -> Result<Model, Stopped> {
+    let mut policy = start.clone();
+    stage(name, dir, |options| {
+        Ok(train(&mut policy, TrainData { examples, eval: &[] }, objective, config, options)?)
+    })?;
+    Ok(policy)
+}
+
+/// One training run with progress and a closing line.
+fn stage(
+    name: &str,
+    dir: &Path,
+    run: impl FnOnce(RunOptions<'_>) -> Result<TrainOutcome, CliError>,
+) -> Result<(), Stopped> {
+    let start = Instant::now();
+    let mut observer = Progress::new(name);
+    let outcome = run(RunOptions { dir: Some(dir), observer: &mut observer, interrupt: interrupted() })?;
+    drop(observer);
+    if outcome.status == Status::Interrupted {
+        say(format!("{name}: stopped after step {}; the same command goes on", outcome.progress.step));
+        return Err(Stopped::Early(Exit::Interrupted));
+    }
+    let loss = outcome.last_step.and_then(|step| step.loss);
+    let loss = loss.map_or_else(|| "finished before".to_owned(), |loss| format!("loss {loss:.4}"));
+    say(format!("{name}: {} steps, {loss}, {:.1} s", outcome.total_steps, start.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// A pair as an example in which every response token counts.
+pub(crate) fn example(pair: &sepo_data::TokenizedPair) -> TrainExample {
+    TrainExample::pair(pair.row, pair.prompt_ids.clone(), pair.chosen.ids.clone(), pair.rejected.ids.clone())
+}

@@ -1,0 +1,119 @@
+//! Settings out of their range, or without a meaning beside the others.
+
+use std::error::Error;
+
+use sepo_loss::{LossError, Objective};
+use sepo_select::Rule;
+use sepo_train::{TrainConfig, TrainError};
+
+use super::Recipe;
+use super::mistake::{Located, Mistake};
+use super::place::Places;
+use crate::args::{ObjectiveArgs, ObjectiveName};
+
+/// The objective with its settings.
+pub(super) fn objective(
+    settings: &ObjectiveArgs,
+    name: ObjectiveName,
+    places: &Places<'_>,
+) -> Result<Objective, Located> {
+    if let Some(setting) = settings.foreign(name) {
+        let without = format!("for the objective `{}`", name.spelled());
+        return Err(idle(places, &format!("train.{setting}"), &without));
+    }
+    let objective = settings.build(name);
+    objective.check().map_err(|error| loss_error(places, "train", error))?;
+    Ok(objective)
+}
+
+/// Nothing, where every setting can be used.
+pub(super) fn settings(recipe: &Recipe, places: &Places<'_>) -> Result<(), Located> {
+    check_idle(recipe, places)?;
+    if let Err(error) = recipe.tokens.truncation.check() {
+        let key = ["tokens.max_prompt_length", "tokens.max_length"].into_iter().find(|key| places.has(key));
+        return Err(unusable(places, key.unwrap_or("tokens"), error));
+    }
+    let oracle = &recipe.oracle;
+    if !(oracle.fraction > 0.0 && oracle.fraction <= 1.0) {
+        let error = sepo_oracle::OracleError::Fraction { fraction: oracle.fraction };
+        return Err(unusable(places, "oracle.fraction", error));
+    }
+    let dpo = Objective::Dpo { beta: oracle.beta, label_smoothing: oracle.label_smoothing };
+    dpo.check().map_err(|error| loss_error(places, "oracle", error))?;
+    let reference = TrainConfig {
+        learning_rate: oracle.reference_learning_rate,
+        epochs: oracle.reference_epochs,
+        ..TrainConfig::default()
+    };
+    train_config(places, "oracle.reference_", &reference)?;
+    train_config(places, "oracle.", &recipe.oracle_train)?;
+    train_config(places, "train.", &recipe.train)?;
+    recipe.select.check().map_err(|error| unusable(places, "select.rule", error))?;
+    let eval = Objective::Dpo { beta: recipe.eval.beta, label_smoothing: 0.0 };
+    eval.check().map_err(|error| loss_error(places, "eval", error))?;
+    for (key, value) in [
+        ("score.tokens_per_batch", recipe.score.tokens_per_batch),
+        ("eval.tokens_per_batch", recipe.eval.tokens_per_batch),
+    ] {
+        if value == 0 {
+            let mistake = Mistake::Value { key: key.to_owned(), reason: "it must be 1 or more".to_owned() };
+            return Err(places.at_value(key, mistake, "this value"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses keys that nothing would come of.
+fn check_idle(recipe: &Recipe, places: &Places<'_>) -> Result<(), Located> {
+    let needs_eval = ["data.eval_split", "data.eval_limit", "train.eval_every", "eval"];
+    if recipe.data.eval.is_empty()
+        && let Some(key) = needs_eval.into_iter().find(|key| places.has(key))
+    {
+        return Err(idle(places, key, "without pairs to evaluate on, `data.eval`"));
+    }
+    if places.has("oracle.eval_every") {
+        return Err(idle(places, "oracle.eval_every", "since the oracle is measured once, at its end"));
+    }
+    let of_reference = ["oracle.reference_learning_rate", "oracle.reference_epochs"];
+    if recipe.reference.is_some()
+        && let Some(key) = of_reference.into_iter().find(|key| places.has(key))
+    {
+        return Err(idle(places, key, "where a reference is given with `models.reference`"));
+    }
+    let shares = ["select.keep_chosen", "select.keep_rejected"];
+    if matches!(recipe.select.rule, Rule::Threshold { .. } | Rule::All)
+        && let Some(key) = shares.into_iter().find(|key| places.has(key))
+    {
+        let without = format!("for the rule `{}`, which keeps no fixed share", recipe.select.rule.name());
+        return Err(idle(places, key, &without));
+    }
+    Ok(())
+}
+
+fn idle(places: &Places<'_>, key: &str, without: &str) -> Located {
+    let mistake = Mistake::Idle { key: key.to_owned(), without: without.to_owned() };
+    places.at_key(key, mistake, "nothing would come of it").with_help(format!("leave `{key}` out"))
+}
+
+fn train_config(places: &Places<'_>, prefix: &str, config: &TrainConfig) -> Result<(), Located> {
+    config.check().map_err(|error| {
+        let key = match &error {
+            TrainError::InvalidConfig { field, .. } => format!("{prefix}{field}"),
+            _ => prefix.trim_end_matches('.').to_owned(),
+        };
+        unusable(places, &key, error)
+    })
+}
+
+fn loss_error(places: &Places<'_>, section: &str, error: LossError) -> Located {
+    let key = match &error {
+        LossError::SettingOutOfRange { setting, .. } => format!("{section}.{setting}"),
+        _ => section.to_owned(),
+    };
+    unusable(places, &key, error)
+}
+
+fn unusable(places: &Places<'_>, key: &str, error: impl Error + Send + Sync + 'static) -> Located {
+    let mistake = Mistake::Unusable { key: key.to_owned(), source: Box::new(error) };
+    places.at_value(key, mistake, "this value")
+}

@@ -1,0 +1,191 @@
+//! From a file and overrides to a checked recipe.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use sepo_data::{TemplateChoice, TokenizeConfig};
+use sepo_loss::Objective;
+use sepo_select::SelectConfig;
+use sepo_train::TrainConfig;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+use super::mistake::{Located, Mistake};
+use super::place::Places;
+use super::section::{
+    DataSection, EvalSection, ModelsSection, OracleSection, RunSection, ScoreSection, TokensSection,
+    TrainSection,
+};
+use super::source::Sources;
+use super::{check, keys, paths};
+use crate::args::ObjectiveArgs;
+use crate::command::{oracle, train};
+use crate::exit::{CliError, io_error};
+
+/// A pipeline with every setting resolved and every path relative to where the program runs, or absolute.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    pub(crate) file: PathBuf,
+    pub(crate) out: PathBuf,
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(super) data: DataSection,
+    pub(super) tokens: TokenizeConfig,
+    /// The base, or the reference where only that was given.
+    pub(super) base: PathBuf,
+    pub(super) reference: Option<PathBuf>,
+    pub(super) policy: PathBuf,
+    pub(super) oracle: OracleSection,
+    pub(super) oracle_train: TrainConfig,
+    pub(super) score: ScoreSection,
+    pub(super) select: SelectConfig,
+    pub(super) objective: Objective,
+    pub(super) train: TrainConfig,
+    pub(super) eval: EvalSection,
+}
+
+/// The recipe at `file` with overrides such as `select.keep_chosen=0.5`, its settings checked and its inputs there.
+pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| CliError { exit: crate::exit::Exit::Usage, ..io_error(file, source) })?;
+    let sources = Sources::new(file, &text, overrides)?;
+    let root = sources.parse()?;
+    keys::check(&root, &sources)?;
+    let places = Places::of(&root, &sources);
+    let written = Written::read(root, &places)?;
+    let recipe = written.resolve(file, &places)?;
+    check::settings(&recipe, &places)?;
+    paths::check_models(&recipe, &places)?;
+    paths::check_data(&recipe, &places)?;
+    Ok(recipe)
+}
+
+/// The sections as they are written, defaults filled in.
+struct Written {
+    run: RunSection,
+    data: DataSection,
+    tokens: TokensSection,
+    models: ModelsSection,
+    oracle: OracleSection,
+    oracle_train: TrainConfig,
+    score: ScoreSection,
+    select: SelectConfig,
+    train_section: TrainSection,
+    objective: ObjectiveArgs,
+    train: TrainConfig,
+    eval: EvalSection,
+}
+
+impl Written {
+    fn read(mut root: DeTable<'_>, places: &Places<'_>) -> Result<Self, Located> {
+        let mut tables = Tables { root: &mut root, places };
+        let run: RunSection = tables.whole("run")?;
+        let mut oracle_train: TrainConfig = tables.part("oracle", &keys::names_of::<TrainConfig>())?;
+        let mut train: TrainConfig = tables.part("train", &keys::names_of::<TrainConfig>())?;
+        for (name, config, learning_rate) in [
+            ("oracle", &mut oracle_train, oracle::LEARNING_RATE),
+            ("train", &mut train, train::LEARNING_RATE),
+        ] {
+            if !places.has(&format!("{name}.learning_rate")) {
+                config.learning_rate = learning_rate;
+            }
+            if !places.has(&format!("{name}.seed")) {
+                config.seed = run.seed;
+            }
+            // TOML has no null: 0 says that nothing is clipped, as on the command line.
+            config.max_grad_norm = config.max_grad_norm.filter(|norm| *norm != 0.0);
+        }
+        Ok(Self {
+            run,
+            oracle_train,
+            train,
+            objective: tables.part("train", &keys::names_of::<ObjectiveArgs>())?,
+            train_section: tables.whole("train")?,
+            oracle: tables.whole("oracle")?,
+            data: tables.whole("data")?,
+            tokens: tables.whole("tokens")?,
+            models: tables.whole("models")?,
+            score: tables.whole("score")?,
+            select: tables.whole("select")?,
+            eval: tables.whole("eval")?,
+        })
+    }
+
+    fn resolve(self, file: &Path, places: &Places<'_>) -> Result<Recipe, Located> {
+        let dir = file.parent().unwrap_or(Path::new(""));
+        let beside = |path: PathBuf| dir.join(path);
+        let all_beside =
+            |inputs: Vec<String>| inputs.into_iter().map(|input| dir.join(input).display().to_string());
+        let missing = |key: &'static str, help: &str| {
+            let section = key.split('.').next().unwrap_or(key);
+            let located = places.at_key(section, Mistake::Missing { key }, "belongs into this section");
+            located.with_help(help)
+        };
+        let mut data = self.data;
+        data.inputs = all_beside(data.inputs).collect();
+        data.eval = all_beside(data.eval).collect();
+        if data.inputs.is_empty() {
+            return Err(missing("data.inputs", "name files, folders or globs: `inputs = [\"pairs.jsonl\"]`"));
+        }
+        let objective = check::objective(&self.objective, self.train_section.objective, places)?;
+        let mut tokens = self.tokens.config();
+        if let TemplateChoice::File(path) = &mut tokens.template {
+            *path = dir.join(&*path);
+        }
+        let ModelsSection { base, reference, policy } = self.models;
+        let base = base.or_else(|| reference.clone());
+        Ok(Recipe {
+            file: file.to_owned(),
+            out: beside(self.run.out.ok_or_else(|| missing("run.out", "name the folder for all results"))?),
+            threads: self.run.threads,
+            base: beside(base.ok_or_else(|| {
+                missing("models.base", "name the model folder that the oracle is made from")
+            })?),
+            reference: reference.map(beside),
+            policy: beside(
+                policy
+                    .ok_or_else(|| missing("models.policy", "name the model folder that is to be aligned"))?,
+            ),
+            data,
+            tokens,
+            oracle: self.oracle,
+            oracle_train: self.oracle_train,
+            score: self.score,
+            select: self.select,
+            objective,
+            train: self.train,
+            eval: self.eval,
+        })
+    }
+}
+
+/// Sections that have not been read yet.
+struct Tables<'t, 'i, 'p, 's> {
+    root: &'t mut DeTable<'i>,
+    places: &'p Places<'s>,
+}
+
+impl Tables<'_, '_, '_, '_> {
+    /// Everything that is left of a section.
+    fn whole<T: DeserializeOwned>(&mut self, section: &str) -> Result<T, Located> {
+        let table = match self.root.remove(section).map(|value| (value.span(), value.into_inner())) {
+            Some((span, DeValue::Table(table))) => Spanned::new(span, table),
+            _ => Spanned::new(0..0, DeTable::new()),
+        };
+        T::deserialize(Deserializer::from(table)).map_err(|error| self.places.unreadable(section, &error))
+    }
+
+    /// The keys of a section that `names` lists, taken out of it.
+    fn part<T: DeserializeOwned>(&mut self, section: &str, names: &[String]) -> Result<T, Located> {
+        let mut part = DeTable::new();
+        let mut span = 0..0;
+        if let Some(value) = self.root.get_mut(section) {
+            span = value.span();
+            if let DeValue::Table(table) = value.get_mut() {
+                part.extend(names.iter().filter_map(|name| table.remove_entry(name.as_str())));
+            }
+        }
+        T::deserialize(Deserializer::from(Spanned::new(span, part)))
+            .map_err(|error| self.places.unreadable(section, &error))
+    }
+}

@@ -1,0 +1,27 @@
+//! A recipe: the whole pipeline in one TOML file, oracle → score → select → train → eval → report.
+//!
+//! [`load`] makes a checked [`Recipe`] of the file and the overrides; [`execute`] does what has not been done, and
+//! [`dry_run`] says what that would be. A stage is known by what went into it: the hashes of its inputs, its settings and
+//! the program's version, kept in `stage.json` beside its result.
+
+mod check;
+mod execute;
+mod input;
+mod keys;
+mod load;
+mod mistake;
+mod nearest;
+mod paths;
+mod perform;
+mod place;
+mod plan;
+mod record;
+mod report;
+mod section;
+mod source;
+mod stage;
+
+pub(crate) use execute::{Summary, dry_run, execute};
+pub(crate) use load::{Recipe, load};
+
+use stage::Stage;

@@ -1,0 +1,184 @@
+//! `stage.json`: what went into a result.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use sepo_data::AtomicFile;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::input::{Hashed, Input};
+use super::{Recipe, Stage};
+use crate::exit::{CliError, Exit, io_error};
+
+/// Name of the file in a stage's folder.
+pub(super) const STAGE_FILE: &str = "stage.json";
+
+/// Settings that decide when something is written, not what.
+const WITHOUT_EFFECT: [&str; 3] = ["save_every", "keep_checkpoints", "eval_every"];
+
+/// How far a stage came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Status {
+    Begun,
+    Done,
+}
+
+/// A stage's fingerprint, and what came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) stage: String,
+    pub(super) status: Status,
+    pub(super) program_version: String,
+    pub(super) inputs: Vec<Hashed>,
+    pub(super) settings: Value,
+    /// What the stage reported; null until it is done.
+    pub(super) result: Value,
+}
+
+impl Record {
+    /// The record of a stage that begins now.
+    pub(super) fn begun(stage: Stage, recipe: &Recipe) -> Result<Self, CliError> {
+        let inputs = stage.inputs(recipe);
+        let inputs = inputs.iter().map(Input::hashed).collect::<Result<Vec<_>, _>>()?.concat();
+        Ok(Self {
+            stage: stage.name().to_owned(),
+            status: Status::Begun,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            inputs,
+            settings: stage.settings(recipe)?,
+            result: Value::Null,
+        })
+    }
+
+    /// The record in a stage's folder; `None` where there is none.
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>, CliError> {
+        let path = dir.join(STAGE_FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&path).map_err(|source| io_error(&path, source))?;
+        let record = serde_json::from_str(&text)
+            .map_err(|error| CliError::of(Exit::Data, error).during(format!("read `{}`", path.display())))?;
+        Ok(Some(record))
+    }
+
+    /// Writes it into a stage's folder, whole or not at all.
+    pub(super) fn write(&self, dir: &Path) -> Result<(), CliError> {
+        let text = serde_json::to_string_pretty(self).map_err(|error| CliError::of(Exit::Bug, error))?;
+        write_whole(&dir.join(STAGE_FILE), &(text + "\n"))
+    }
+
+    /// What is different now, in words; empty where the same result would come out.
+    pub(super) fn changes_to(&self, now: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        if self.program_version != now.program_version {
+            changes.push(format!("program version {} → {}", self.program_version, now.program_version));
+        }
+        let hash = |record: &'_ Self, name: &str| {
+            record.inputs.iter().find(|input| input.name == name).map(|input| input.content_hash.clone())
+        };
+        for input in &now.inputs {
+            match hash(self, &input.name) {
+                None => changes.push(format!("`{}` is new", input.name)),
+                Some(before) if before != input.content_hash => {
+                    changes.push(format!("`{}` has other content", input.name));
+                }
+                Some(_) => {}
+            }
+        }
+        for input in self.inputs.iter().filter(|input| hash(now, &input.name).is_none()) {
+            changes.push(format!("`{}` is gone", input.name));
+        }
+        add_differences("", &self.settings, &now.settings, &mut changes);
+        changes
+    }
+}
+
+fn add_differences(prefix: &str, old: &Value, new: &Value, changes: &mut Vec<String>) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            let value = |fields: &Map<String, Value>, key: &str| fields.get(key).cloned().unwrap_or_default();
+            let added = new.keys().filter(|key| !old.contains_key(*key));
+            for key in old.keys().chain(added).filter(|key| !WITHOUT_EFFECT.contains(&key.as_str())) {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                add_differences(&path, &value(old, key), &value(new, key), changes);
+            }
+        }
+        (old, new) if old != new => changes.push(format!("`{prefix}` {old} → {new}")),
+        _ => {}
+    }
+}
+
+/// A file that is complete or absent.
+pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
+    let write = || {
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(text.as_bytes())?;
+        file.commit()
+    };
+    write().map_err(|source| io_error(path, source))
+}
+
+/// Removes what a stage wrote under other settings. Only a folder with a record is a stage's.
+pub(super) fn clear(dir: &Path) -> Result<(), CliError> {
+    std::fs::remove_dir_all(dir).map_err(|source| io_error(dir, source))
+}
+
+/// Whether a folder holds something, yet no record: then it is someone else's.
+pub(super) fn is_foreign(dir: &Path) -> Result<bool, CliError> {
+    let holds = |dir: &PathBuf| std::fs::read_dir(dir).map(|mut entries| entries.next().is_some());
+    if !dir.exists() || dir.join(STAGE_FILE).exists() {
+        return Ok(false);
+    }
+    holds(&dir.to_owned()).map_err(|source| io_error(dir, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(settings: Value) -> Record {
+        let hashed = |name: &str| Hashed {
+            name: name.to_owned(),
+            path: PathBuf::new(),
+            content_hash: format!("hash of {name}"),
+        };
+        Record {
+            stage: "select".to_owned(),
+            status: Status::Done,
+            program_version: "1.0.0".to_owned(),
+            inputs: vec![hashed("a"), hashed("b")],
+            settings,
+            result: Value::Null,
+        }
+    }
+
+    #[test]
+    fn what_changed_is_named_with_both_values() {
+        let old = record(json!({ "select": { "keep": "0.3", "rule": "sepo" } }));
+        let mut new = record(json!({ "select": { "keep": "0.5", "rule": "sepo" } }));
+        new.inputs[1].content_hash.push('!');
+        assert_eq!(old.changes_to(&new), ["`b` has other content", "`select.keep` \"0.3\" → \"0.5\""]);
+        assert_eq!(old.changes_to(&old.clone()), [""; 0]);
+    }
+
+    #[test]
+    fn when_something_is_written_changes_nothing() {
+        let old = record(json!({ "train": { "save_every": 10, "epochs": 1.0 } }));
+        let new = record(json!({ "train": { "save_every": null, "epochs": 1.0 } }));
+        assert_eq!(old.changes_to(&new), [""; 0]);
+    }
+
+    #[test]
+    fn an_input_more_or_less_is_a_change() {
+        let old = record(json!({}));
+        let mut new = old.clone();
+        new.inputs.remove(0);
+        assert_eq!(old.changes_to(&new), ["`a` is gone"]);
+        assert_eq!(new.changes_to(&old), ["`a` is new"]);
+    }
+}

@@ -1,0 +1,240 @@
+//! What each section of a recipe holds, as it is written. Settings of training are `TrainConfig`'s own.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use sepo_data::{Bos, Boundary, Eos, LongPrompt, PairFormat, TextHandling, TokenizeConfig, TruncationConfig};
+use sepo_select::SelectConfig;
+use sepo_train::TrainConfig;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::keys::names_of;
+use super::stage::joined;
+use crate::args::{DataArgs, ObjectiveArgs, ObjectiveName, template_choice};
+
+/// A section's name and its keys.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    pub(super) keys: fn() -> Vec<String>,
+}
+
+/// All sections, in the order of the pipeline.
+pub(super) const SECTIONS: [Section; 9] = [
+    Section { name: "run", keys: names_of::<RunSection> },
+    Section { name: "data", keys: names_of::<DataSection> },
+    Section { name: "tokens", keys: names_of::<TokensSection> },
+    Section { name: "models", keys: names_of::<ModelsSection> },
+    Section { name: "oracle", keys: || [names_of::<OracleSection>(), names_of::<TrainConfig>()].concat() },
+    Section { name: "score", keys: names_of::<ScoreSection> },
+    Section { name: "select", keys: names_of::<SelectConfig> },
+    Section {
+        name: "train",
+        keys: || {
+            [names_of::<TrainSection>(), names_of::<ObjectiveArgs>(), names_of::<TrainConfig>()].concat()
+        },
+    },
+    Section { name: "eval", keys: names_of::<EvalSection> },
+];
+
+/// Whether the value of this key is one path or several.
+pub(super) fn holds_paths(key: &str) -> bool {
+    ["run.out", "data.inputs", "data.eval", "models.base", "models.reference", "models.policy"].contains(&key)
+}
+
+/// `[run]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RunSection {
+    pub(super) out: Option<PathBuf>,
+    pub(super) seed: u64,
+    pub(super) threads: Option<NonZeroUsize>,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct DataSection {
+    pub(super) inputs: Vec<String>,
+    pub(super) eval: Vec<String>,
+    pub(super) format: Option<PairFormat>,
+    pub(super) split: Option<String>,
+    pub(super) eval_split: Option<String>,
+    pub(super) prompt_column: Option<String>,
+    pub(super) chosen_column: Option<String>,
+    pub(super) rejected_column: Option<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) eval_limit: Option<usize>,
+    pub(super) strict: bool,
+    pub(super) max_bad_rows: Option<u64>,
+}
+
+impl DataSection {
+    /// How the training pairs are read.
+    pub(super) fn read(&self) -> DataArgs {
+        DataArgs {
+            format: self.format,
+            split: self.split.clone(),
+            prompt_column: self.prompt_column.clone(),
+            chosen_column: self.chosen_column.clone(),
+            rejected_column: self.rejected_column.clone(),
+            strict: self.strict,
+            max_bad_rows: self.max_bad_rows,
+            limit: self.limit,
+        }
+    }
+
+    /// How the evaluation pairs are read.
+    pub(super) fn eval_read(&self) -> DataArgs {
+        DataArgs {
+            split: self.eval_split.clone().or_else(|| self.split.clone()),
+            limit: self.eval_limit,
+            ..self.read()
+        }
+    }
+}
+
+impl DataSection {
+    /// What decides which training pairs are read, apart from the files.
+    pub(super) fn read_settings(&self) -> Value {
+        joined([self.columns(), json!({ "split": self.split, "limit": self.limit })])
+    }
+
+    /// The same for evaluation pairs.
+    pub(super) fn eval_read_settings(&self) -> Value {
+        let split = self.eval_split.as_ref().or(self.split.as_ref());
+        joined([self.columns(), json!({ "eval_split": split, "eval_limit": self.eval_limit })])
+    }
+
+    fn columns(&self) -> Value {
+        json!({
+            "format": self.format,
+            "prompt_column": self.prompt_column,
+            "chosen_column": self.chosen_column,
+            "rejected_column": self.rejected_column,
+        })
+    }
+}
+
+/// `[tokens]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TokensSection {
+    pub(super) max_length: usize,
+    pub(super) max_prompt_length: Option<usize>,
+    pub(super) long_prompt: LongPrompt,
+    /// `model`, a built-in template's name, or a file.
+    pub(super) template: String,
+    pub(super) template_variables: Map<String, Value>,
+    pub(super) text: TextHandling,
+    pub(super) bos: Bos,
+    pub(super) eos: Eos,
+    pub(super) bos_token: Option<String>,
+    pub(super) eos_token: Option<String>,
+    pub(super) boundary: Boundary,
+}
+
+impl Default for TokensSection {
+    fn default() -> Self {
+        let TokenizeConfig { boundary, bos, eos, text, truncation, .. } = TokenizeConfig::default();
+        let TruncationConfig { max_length, max_prompt_length, long_prompt } = truncation;
+        Self {
+            max_length,
+            max_prompt_length,
+            long_prompt,
+            template: "model".to_owned(),
+            template_variables: Map::new(),
+            text,
+            bos,
+            eos,
+            bos_token: None,
+            eos_token: None,
+            boundary,
+        }
+    }
+}
+
+impl TokensSection {
+    pub(super) fn config(self) -> TokenizeConfig {
+        let Self { max_length, max_prompt_length, long_prompt, template, template_variables, .. } = self;
+        TokenizeConfig {
+            boundary: self.boundary,
+            bos: self.bos,
+            eos: self.eos,
+            text: self.text,
+            template: template_choice(&template),
+            template_variables,
+            truncation: TruncationConfig { max_length, max_prompt_length, long_prompt },
+            bos_token: self.bos_token,
+            eos_token: self.eos_token,
+        }
+    }
+}
+
+/// `[models]`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ModelsSection {
+    pub(super) base: Option<PathBuf>,
+    pub(super) reference: Option<PathBuf>,
+    pub(super) policy: Option<PathBuf>,
+}
+
+/// `[oracle]`, without the settings of training.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct OracleSection {
+    pub(super) fraction: f64,
+    pub(super) eval_pairs: usize,
+    pub(super) beta: f64,
+    pub(super) label_smoothing: f64,
+    pub(super) reference_learning_rate: f64,
+    pub(super) reference_epochs: f64,
+}
+
+impl Default for OracleSection {
+    fn default() -> Self {
+        Self {
+            fraction: 0.3,
+            eval_pairs: 1000,
+            beta: 0.1,
+            label_smoothing: 0.0,
+            reference_learning_rate: 1e-5,
+            reference_epochs: 1.0,
+        }
+    }
+}
+
+/// `[score]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ScoreSection {
+    pub(super) tokens_per_batch: usize,
+}
+
+impl Default for ScoreSection {
+    fn default() -> Self {
+        Self { tokens_per_batch: 8192 }
+    }
+}
+
+/// `[train]`, without the objective's settings and those of training.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct TrainSection {
+    pub(super) objective: ObjectiveName,
+}
+
+/// `[eval]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct EvalSection {
+    pub(super) beta: f64,
+    pub(super) tokens_per_batch: usize,
+}
+
+impl Default for EvalSection {
+    fn default() -> Self {
+        Self { beta: 0.1, tokens_per_batch: 8192 }
+    }
+}

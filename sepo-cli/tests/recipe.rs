@@ -1,0 +1,243 @@
+//! `sepo-cli run`: a pipeline in one file, of which only what changed is redone.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use support::{DATA, USAGE, World};
+
+const RECIPE: &str = r#"[run]
+out = "out"
+seed = 3
+
+[data]
+inputs = ["pairs.jsonl"]
+eval = ["held-out.jsonl"]
+
+[models]
+base = "model"
+policy = "model"
+
+[oracle]
+fraction = 0.5
+learning_rate = 1e-3
+reference_learning_rate = 1e-3
+batch_size = 4
+
+[select]
+keep_chosen = 0.3
+
+[train]
+learning_rate = 1e-4
+batch_size = 4
+max_steps = 3
+"#;
+
+const STAGES: [&str; 5] = ["oracle", "score", "select", "train", "eval"];
+
+/// A world with [`RECIPE`] in `recipe.toml`.
+fn world() -> World {
+    let world = World::new(16);
+    world.write_pairs("held-out.jsonl", 5);
+    world.write("recipe.toml", RECIPE);
+    world
+}
+
+/// What became of each stage.
+#[track_caller]
+fn actions(summary: &Value) -> Vec<(&str, &str)> {
+    let stages = summary["stages"].as_array().unwrap();
+    stages.iter().map(|stage| (stage["stage"].as_str().unwrap(), stage["action"].as_str().unwrap())).collect()
+}
+
+/// All stages, of which the first `n` were skipped.
+fn skipped(n: usize) -> Vec<(&'static str, &'static str)> {
+    STAGES.iter().enumerate().map(|(i, stage)| (*stage, if i < n { "skipped" } else { "ran" })).collect()
+}
+
+#[test]
+fn a_whole_run_is_made_once_and_then_only_where_something_changed() {
+    let world = world();
+    let first = world.sepo("run recipe.toml --json").json();
+    assert_eq!(actions(&first), skipped(0));
+    assert!(first["stages"][4]["result"]["policy"]["pairs"]["n"] == 5, "{first}");
+    for file in ["oracle/oracle", "oracle/reference", "train"] {
+        assert!(Path::new(&world.path(&format!("out/{file}/model.safetensors"))).is_file(), "{file}");
+    }
+    let page = world.read_text("out/report.html");
+    for part in ["Policy and its start", "Reference and oracle", "Tokens selected", "row 0"] {
+        assert!(page.contains(part), "{part}");
+    }
+    let record: Value = serde_json::from_slice(&world.read("out/select/stage.json")).unwrap();
+    assert_eq!(record["settings"]["select"]["keep_chosen"], "0.3");
+    assert_eq!(record["inputs"][0]["name"], "score/scores.parquet");
+    assert_eq!(record["status"], "done");
+
+    let second = world.sepo("run recipe.toml --json").json();
+    assert_eq!(actions(&second), skipped(5));
+    assert_eq!(second["stages"][4]["result"], first["stages"][4]["result"]);
+
+    // One setting of the selection: it and what follows are made anew, and why is said.
+    let third = world.sepo("run recipe.toml --json --set select.keep_chosen=0.6").json();
+    assert_eq!(actions(&third), skipped(2));
+    let why = third["stages"][2]["why"].as_str().unwrap();
+    assert_eq!(why, "`select.keep_chosen` \"0.3\" → \"0.6\"");
+    let why = third["stages"][3]["why"].as_str().unwrap();
+    assert!(why.contains("`select/selection.parquet` has other content"), "{why}");
+
+    // A setting that changes no result: the selection comes out the same, so nothing after it is redone.
+    let fourth =
+        world.sepo("run recipe.toml --json --set select.keep_chosen=0.6 --set train.save_every=1").json();
+    assert_eq!(actions(&fourth), skipped(5));
+
+    std::fs::remove_file(world.path("out/eval/eval.json")).unwrap();
+    let fifth = world.sepo("run recipe.toml --json --set select.keep_chosen=0.6").json();
+    assert_eq!(actions(&fifth), skipped(4));
+}
+
+#[test]
+fn without_pairs_to_evaluate_on_there_is_no_evaluation() {
+    let world = world();
+    let summary = world
+        .sepo(
+            "run recipe.toml --json --set data.eval=[] --set select.rule=salience --set train.objective=dpo",
+        )
+        .json();
+    assert_eq!(actions(&summary), skipped(0)[..4]);
+    assert_eq!(summary["stages"][2]["result"]["config"]["rule"], "salience");
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_writes_nothing() {
+    let world = world();
+    let summary = world.sepo("run recipe.toml --dry-run --json").json();
+    assert_eq!(actions(&summary), STAGES.map(|stage| (stage, "would_run")));
+    assert_eq!(summary["stages"][0]["why"], "not done yet");
+    assert!(!Path::new(&world.path("out")).exists());
+    world
+        .sepo("run recipe.toml --dry-run --set models.policy=nowhere")
+        .fails(USAGE, &["models.policy", "nowhere"]);
+    world.sepo("run recipe.toml --dry-run --set data.eval=[\"nowhere.jsonl\"]").fails(DATA, &["data.eval"]);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_the_nearest_one() {
+    let world = world();
+    world.write("recipe.toml", RECIPE.replace("keep_chosen", "keep_chosn"));
+    world.sepo("run recipe.toml").fails(
+        USAGE,
+        &["unknown key `select.keep_chosn`", "recipe.toml:20:1", "did you mean `select.keep_chosen`?"],
+    );
+    world.write("recipe.toml", RECIPE.replace("[select]", "[selct]"));
+    world.sepo("run recipe.toml").fails(USAGE, &["`selct`", "recipe.toml:19:2", "did you mean `[select]`?"]);
+    world.write("recipe.toml", RECIPE.replace("keep_chosen", "fraction"));
+    world.sepo("run recipe.toml").fails(USAGE, &["`select.fraction`", "`fraction` belongs to `[oracle]`"]);
+}
+
+#[test]
+fn an_override_is_checked_like_the_recipe() {
+    let world = world();
+    for (typed, names) in [
+        (
+            "select.keep_rejectd=0.5",
+            &["`select.keep_rejectd`", "--set", "did you mean `select.keep_rejected`?"][..],
+        ),
+        ("select.keep_rejected=1.5", &["`select.keep_rejected`", "1.5 is not between 0 and 1", "--set"]),
+        ("train.epochs=many", &["`train.epochs`", "\"many\"", "--set"]),
+        ("train.epochs", &["is not of the form"]),
+        ("select.rule=[1,", &["no TOML", "--set"]),
+        ("run=3", &["is not of the form"]),
+    ] {
+        world.sepo(&format!("run recipe.toml --set {typed}")).fails(USAGE, names);
+    }
+    assert!(!Path::new(&world.path("out")).exists());
+}
+
+#[test]
+fn a_value_that_cannot_be_used_is_named_with_its_line() {
+    let world = world();
+    for (good, bad, names) in [
+        ("fraction = 0.5", "fraction = 1.5", &["`oracle.fraction`", "recipe.toml:14:12"][..]),
+        ("max_steps = 3", "max_steps = 0", &["`train.max_steps`", "must be 1 or more", "recipe.toml:25:13"]),
+        ("max_steps = 3", "max_steps = \"x\"", &["`train.max_steps`", "recipe.toml:25:13"]),
+        ("max_steps = 3", "beta = 0.1", &["`train.beta` has no meaning", "`sepo`", "recipe.toml:25:1"]),
+        ("keep_chosen = 0.3", "rule = \"best\"", &["`select.rule`", "`salience`", "recipe.toml:20:8"]),
+        ("policy = \"model\"", "", &["`models.policy` is missing", "recipe.toml:9:2"]),
+        (
+            "keep_chosen = 0.3",
+            "keep_chosen = 0.3\nrule = \"all\"",
+            &["`select.keep_chosen` has no meaning", "recipe.toml:20:1"],
+        ),
+        ("seed = 3", "seed = = 3", &["no TOML", "recipe.toml:3:8"]),
+        ("policy = \"model\"", "policy = \"out/train\"", &["`models.policy` is no model folder"]),
+    ] {
+        assert!(RECIPE.contains(good));
+        world.write("recipe.toml", RECIPE.replace(good, bad));
+        world.sepo("run recipe.toml").fails(USAGE, names);
+    }
+}
+
+#[test]
+fn a_folder_that_no_run_made_is_left_alone() {
+    let world = world();
+    std::fs::create_dir_all(world.path("out/oracle")).unwrap();
+    world.write("out/oracle/thesis.txt", "years of work");
+    world.sepo("run recipe.toml").fails(USAGE, &["out/oracle", "no recipe made"]);
+    assert_eq!(world.read("out/oracle/thesis.txt"), b"years of work");
+}
+
+#[test]
+fn paths_start_from_the_recipe_and_typed_ones_from_where_they_are_typed() {
+    let world = world();
+    std::fs::create_dir(world.path("recipes")).unwrap();
+    world.write("recipes/one.toml", RECIPE.replace("\"model\"", "\"../model\""));
+    world.sepo("run recipes/one.toml --dry-run").fails(DATA, &["data.inputs", "recipes/pairs.jsonl"]);
+    let typed = "--set data.inputs=[\"pairs.jsonl\"] --set data.eval=[\"held-out.jsonl\"]";
+    let summary = world.sepo(&format!("run recipes/one.toml --dry-run --json {typed}")).json();
+    assert_eq!(summary["out"], "recipes/out");
+}
+
+#[test]
+fn the_example_recipe_has_no_unknown_key() {
+    let world = world();
+    let text = include_str!("../examples/recipe.toml");
+    // With every key that is commented out put in, but the one that excludes others.
+    let is_key = |line: &str| {
+        let key = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = ")).map(|(key, _)| key);
+        key.is_some_and(|key| key != "reference" && !key.contains(' '))
+    };
+    let all: String = text
+        .lines()
+        .map(|line| if is_key(line) || line == "# [score]" { &line[2..] } else { line })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for (name, text) in [("plain.toml", text), ("all.toml", &all)] {
+        world.write(name, text);
+        world.sepo(&format!("run {name} --dry-run")).fails(USAGE, &["models/small", "config.json"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_goes_on_with_the_same_command() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    let world = world();
+    let line = "run recipe.toml --json --set train.max_steps=400 --set train.save_every=10";
+    let mut child = world.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    let steps = || std::fs::read(world.path("out/train/metrics.jsonl")).map_or(0, |text| text.len());
+    while steps() == 0 && child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(120), "training never began");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(support::INTERRUPTED));
+    let summary = world.sepo(line).json();
+    assert_eq!(actions(&summary), skipped(3));
+    assert_eq!(summary["stages"][3]["why"], "begun and not finished; it goes on where it can");
+    assert!(summary["stages"][3]["result"]["resumed_from"].is_u64(), "{summary}");
+}
