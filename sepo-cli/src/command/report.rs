@@ -30,7 +30,10 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, CliError> {
         let mut data: ReportData = serde_json::from_str(&text).map_err(|error| {
             CliError::of(Exit::Data, error).during(format!("read `{}`", stored.display()))
         })?;
-        data.curves = curves(&args.run, &runs)?;
+        // A pipeline that stored its curves has chosen which runs stand in them.
+        if data.curves.is_empty() {
+            data.curves = curves(&args.run, &runs)?;
+        }
         data
     } else if runs.is_empty() {
         return Err(CliError::new(

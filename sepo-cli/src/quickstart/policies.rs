@@ -1,6 +1,6 @@
 //! Every policy at the best of a small grid of learning rates.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sepo_data::SelectionReader;
 use sepo_model::Model;
@@ -25,6 +25,11 @@ pub(crate) struct PolicyResult {
     pub(crate) grid: Vec<(f64, f64)>,
     /// On the test prompts.
     pub(crate) test: Judgement,
+}
+
+/// Folder of a policy's run at one learning rate.
+pub(crate) fn policy_dir(out: &Path, key: &str, learning_rate: f64) -> PathBuf {
+    out.join("policies").join(key).join(format!("learning-rate-{learning_rate:e}"))
 }
 
 /// Trains and judges all policies; the best of each is written as a model folder.
@@ -56,7 +61,7 @@ fn best_of_grid(
     for &learning_rate in &settings.learning_rates {
         let config = TrainConfig { learning_rate, ..settings.policy.clone() };
         let name = format!("{} at {learning_rate:e}", method.key);
-        let dir = root.join(format!("learning-rate-{learning_rate:e}"));
+        let dir = policy_dir(out, method.key, learning_rate);
         let model = policy((&name, reference), examples, (&objective, &config), &dir)?;
         let utility = sample_and_judge(&model, &data.tokenizer, &data.tuning_prompts, settings)?.utility.mean;
         grid.push((learning_rate, utility));
