@@ -41,6 +41,7 @@ struct Side {
 }
 
 pub(crate) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
+    refuse_foreign(args)?;
     crate::machine::prepare(&args.machine)?;
     let tokenizer = load_tokenizer(&args.tokenizer, &args.tokens.config())?;
     let mut reader = open_pairs(&args.inputs, &args.data.read_config())?;
@@ -75,6 +76,22 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
     };
     result(args.machine.form(), &shown, describe)?;
     Ok(Exit::Done)
+}
+
+/// One row is shown, so bounds on many rows have no meaning.
+fn refuse_foreign(args: &ShowArgs) -> Result<(), CliError> {
+    let typed = [
+        ("--limit", args.data.limit.is_some()),
+        ("--strict", args.data.strict),
+        ("--max-bad-rows", args.data.max_bad_rows.is_some()),
+    ];
+    match typed.into_iter().find(|(_, is_typed)| *is_typed) {
+        Some((flag, _)) => {
+            let message = format!("`{flag}` has no meaning for `data show`, which shows one row");
+            Err(CliError::usage(message, format!("leave `{flag}` out")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Where the template comes from, where one was used.

@@ -32,7 +32,9 @@ pub struct ScoreReport {
     pub mean_chosen_score: f64,
     /// Mean score of rejected tokens.
     pub mean_rejected_score: f64,
+    #[serde(skip)]
     sums: [f64; 2],
+    #[serde(skip)]
     counts: [u64; 2],
 }
 
