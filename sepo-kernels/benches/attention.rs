@@ -9,7 +9,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use naive::{assert_close, values, wide};
 use rayon::prelude::*;
 use sepo_kernels::{
-    AttentionForward, AttentionGrads, AttentionShape, Segments, attention, attention_backward,
+    AttentionForward, AttentionGrads, AttentionLayout, AttentionShape, Segments, attention,
+    attention_backward,
 };
 use std::hint::black_box;
 
@@ -72,14 +73,16 @@ fn bench(criterion: &mut Criterion) {
         let (q, k, v) = (values(1, n_q, 3.0), values(2, n_kv, 3.0), values(3, n_kv, 1.0));
         let dout = values(4, n_q, 1.0);
         let (mut out, mut lse) = (vec![0.0; n_q], vec![0.0; n_tokens * shape.n_heads]);
-        attention(&q, &k, &v, &segments, shape, &mut out, &mut lse);
+        attention(&q, &k, &v, AttentionLayout::all(&segments), shape, &mut out, &mut lse);
         assert_close(&out, &wide(&plain(&q, &k, &v, &segments, shape)), 1e-5);
 
         let mut group = criterion.benchmark_group(format!("attention/{name}"));
         group.sample_size(10).throughput(Throughput::Elements(n_tokens as u64));
         group.bench_function(BenchmarkId::new("forward/tiles", n_tokens), |b| {
             let (mut out, mut lse) = (out.clone(), lse.clone());
-            b.iter(|| attention(black_box(&q), &k, &v, &segments, shape, &mut out, &mut lse));
+            b.iter(|| {
+                attention(black_box(&q), &k, &v, AttentionLayout::all(&segments), shape, &mut out, &mut lse)
+            });
         });
         group.bench_function(BenchmarkId::new("forward/plain", n_tokens), |b| {
             b.iter(|| plain(black_box(&q), &k, &v, &segments, shape));
@@ -89,7 +92,7 @@ fn bench(criterion: &mut Criterion) {
             b.iter(|| {
                 let forward = AttentionForward { q: black_box(&q), k: &k, v: &v, out: &out, lse: &lse };
                 let grads = AttentionGrads { dq: &mut dq, dk: &mut dk, dv: &mut dv };
-                attention_backward(forward, &dout, &segments, shape, grads);
+                attention_backward(forward, &dout, AttentionLayout::all(&segments), shape, grads);
             });
         });
         group.finish();

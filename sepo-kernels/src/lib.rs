@@ -52,7 +52,9 @@ mod tasks;
 mod write;
 
 pub use adamw::{AdamWStep, adamw};
-pub use attention::{AttentionForward, AttentionGrads, AttentionShape, attention, attention_backward};
+pub use attention::{
+    AttentionForward, AttentionGrads, AttentionLayout, AttentionShape, Queries, attention, attention_backward,
+};
 pub use bias::{add_bias, bias_backward};
 pub use cached_attention::{KeyValues, cached_attention};
 pub use embedding::{embedding, embedding_backward};

@@ -74,11 +74,11 @@ fn attention_does_not_depend_on_threads() {
     let dout = values(4, n_q, 1.0);
     same_bits(|| {
         let (mut out, mut lse) = (vec![0.0; n_q], vec![0.0; 420 * 6]);
-        attention(&q, &k, &v, &segments, shape, &mut out, &mut lse);
+        attention(&q, &k, &v, AttentionLayout::all(&segments), shape, &mut out, &mut lse);
         let (mut dq, mut dk, mut dv) = (vec![0.0; n_q], vec![0.0; n_kv], vec![0.0; n_kv]);
         let forward = AttentionForward { q: &q, k: &k, v: &v, out: &out, lse: &lse };
         let grads = AttentionGrads { dq: &mut dq, dk: &mut dk, dv: &mut dv };
-        attention_backward(forward, &dout, &segments, shape, grads);
+        attention_backward(forward, &dout, AttentionLayout::all(&segments), shape, grads);
         [out, lse, dq, dk, dv].concat()
     });
 }

@@ -5,21 +5,21 @@
 //! threads. Its gradients are packed, `[tokens of the tree, heads, head_dim]`, and copied to their places at the end.
 
 use super::cpu::{kv_rows, pack_group};
-use super::tile::{KEYS, Tile, key_tiles, query_tiles, visible};
-use super::{AttentionForward, AttentionGrads, AttentionShape};
+use super::tile::{KEYS, KeyTile, QueryTile, key_tiles, query_rows, query_tiles, visible};
+use super::{AttentionForward, AttentionGrads, AttentionLayout, AttentionShape};
 use crate::matmul::{Mat, Product, Threads, matmul};
-use crate::{Segments, Write, simd};
+use crate::{Write, simd};
 use rayon::prelude::*;
 
 pub(super) fn attention_backward(
     forward: AttentionForward<'_>,
     dout: &[f32],
-    segments: &Segments,
+    layout: AttentionLayout<'_>,
     shape: AttentionShape,
     grads: AttentionGrads<'_>,
 ) {
-    let forest = Forest::new(segments);
-    let inputs = Inputs { forward, dout, segments, shape, forest: &forest };
+    let forest = Forest::new(layout);
+    let inputs = Inputs { forward, dout, layout, shape, forest: &forest };
     let n_kv_heads = shape.n_kv_heads;
     let packed: Vec<Packed> = (0..forest.trees.len() * n_kv_heads)
         .into_par_iter()
@@ -28,19 +28,20 @@ pub(super) fn attention_backward(
         .collect();
     let (mut dq, mut dk, mut dv) = (grads.dq, grads.dk, grads.dv);
     let mut copies = Vec::new();
-    for segment in 0..segments.n_segments() {
-        let n_tokens = segments.range(segment).len();
+    for segment in 0..layout.segments.n_segments() {
+        let n_tokens = layout.segments.range(segment).len();
         let (q, k, v);
-        (q, dq) = dq.split_at_mut(n_tokens * shape.q_len());
+        (q, dq) = dq.split_at_mut(query_rows(layout, segment).len() * shape.q_len());
         (k, dk) = dk.split_at_mut(n_tokens * shape.kv_len());
         (v, dv) = dv.split_at_mut(n_tokens * shape.kv_len());
         copies.push((segment, q, k, v));
     }
     copies.into_par_iter().for_each(|(segment, dq, dk, dv)| {
         let first_task = forest.tree_of[segment] * n_kv_heads;
-        let local = forest.local_start[segment];
+        let local = forest.first_token[segment];
+        let local_query = forest.first_query[segment];
         for (kv_head, packed) in packed[first_task..first_task + n_kv_heads].iter().enumerate() {
-            unpack(&packed.dq, local, shape.group() * shape.head_dim, kv_head, shape.q_len(), dq);
+            unpack(&packed.dq, local_query, shape.group() * shape.head_dim, kv_head, shape.q_len(), dq);
             unpack(&packed.dk, local, shape.head_dim, kv_head, shape.kv_len(), dk);
             unpack(&packed.dv, local, shape.head_dim, kv_head, shape.kv_len(), dv);
         }
@@ -62,39 +63,48 @@ struct Forest {
     /// tree of every segment
     tree_of: Vec<usize>,
     /// first token of every segment, counted within its tree
-    local_start: Vec<usize>,
+    first_token: Vec<usize>,
+    /// first query of every segment, counted within its tree
+    first_query: Vec<usize>,
     /// tokens of every tree
     n_tokens: Vec<usize>,
+    /// queries of every tree
+    n_queries: Vec<usize>,
 }
 
 impl Forest {
-    fn new(segments: &Segments) -> Self {
-        let mut forest =
-            Self { trees: Vec::new(), tree_of: Vec::new(), local_start: Vec::new(), n_tokens: Vec::new() };
+    fn new(layout: AttentionLayout<'_>) -> Self {
+        let segments = layout.segments;
+        let mut forest = Self {
+            trees: Vec::new(),
+            tree_of: Vec::new(),
+            first_token: Vec::new(),
+            first_query: Vec::new(),
+            n_tokens: Vec::new(),
+            n_queries: Vec::new(),
+        };
         for segment in 0..segments.n_segments() {
             let tree = segments.parent(segment).map_or(forest.trees.len(), |parent| forest.tree_of[parent]);
             if tree == forest.trees.len() {
                 forest.trees.push(Vec::new());
                 forest.n_tokens.push(0);
+                forest.n_queries.push(0);
             }
             forest.trees[tree].push(segment);
             forest.tree_of.push(tree);
-            forest.local_start.push(forest.n_tokens[tree]);
+            forest.first_token.push(forest.n_tokens[tree]);
+            forest.first_query.push(forest.n_queries[tree]);
             forest.n_tokens[tree] += segments.range(segment).len();
+            forest.n_queries[tree] += query_rows(layout, segment).len();
         }
         forest
-    }
-
-    /// First token of `tile`, counted within its tree
-    fn local(&self, tile: &Tile, segments: &Segments) -> usize {
-        self.local_start[tile.segment] + tile.tokens.start - segments.range(tile.segment).start
     }
 }
 
 struct Inputs<'a> {
     forward: AttentionForward<'a>,
     dout: &'a [f32],
-    segments: &'a Segments,
+    layout: AttentionLayout<'a>,
     shape: AttentionShape,
     forest: &'a Forest,
 }
@@ -108,15 +118,18 @@ struct Packed {
 
 impl Packed {
     fn of(inputs: &Inputs<'_>, tree: usize, kv_head: usize) -> Self {
-        let shape = inputs.shape;
-        let len = inputs.forest.n_tokens[tree] * shape.head_dim;
-        let mut packed = Self { dq: vec![0.0; len * shape.group()], dk: vec![0.0; len], dv: vec![0.0; len] };
-        let mut queries = Queries::default();
-        for &segment in &inputs.forest.trees[tree] {
-            for tile in query_tiles(inputs.segments, segment) {
+        let &Inputs { layout, shape, forest, .. } = inputs;
+        let len = forest.n_tokens[tree] * shape.head_dim;
+        let dq = vec![0.0; forest.n_queries[tree] * shape.group() * shape.head_dim];
+        let mut packed = Self { dq, dk: vec![0.0; len], dv: vec![0.0; len] };
+        let mut queries = QueryValues::default();
+        for &segment in &forest.trees[tree] {
+            let first_row = query_rows(layout, segment).start;
+            for tile in query_tiles(layout, segment) {
                 queries.load(inputs, &tile, kv_head);
-                for keys in key_tiles(inputs.segments, &tile, shape.window) {
-                    packed.add(inputs, &mut queries, &tile, &keys, kv_head);
+                let local_query = forest.first_query[segment] + tile.rows.start - first_row;
+                for keys in key_tiles(layout.segments, &tile, shape.window) {
+                    packed.add(inputs, &mut queries, (&tile, local_query), &keys, kv_head);
                 }
             }
         }
@@ -124,11 +137,20 @@ impl Packed {
     }
 
     /// Adds what the queries of one tile and the keys of another contribute
-    fn add(&mut self, inputs: &Inputs<'_>, queries: &mut Queries, tile: &Tile, keys: &Tile, kv_head: usize) {
-        let &Inputs { forward, segments, shape, forest, .. } = inputs;
+    fn add(
+        &mut self,
+        inputs: &Inputs<'_>,
+        queries: &mut QueryValues,
+        (tile, local_query): (&QueryTile<'_>, usize),
+        keys: &KeyTile,
+        kv_head: usize,
+    ) {
+        let &Inputs { forward, layout, shape, forest, .. } = inputs;
         let (head_dim, n_keys, n_rows) = (shape.head_dim, keys.tokens.len(), queries.delta.len());
-        let dq = &mut self.dq[forest.local(tile, segments) * shape.group() * head_dim..];
-        let first_key = forest.local(keys, segments) * head_dim;
+        let dq = &mut self.dq[local_query * shape.group() * head_dim..];
+        let first_token = layout.segments.range(keys.segment).start;
+        let local_key = forest.first_token[keys.segment] + keys.tokens.start - first_token;
+        let first_key = local_key * head_dim;
         let k = kv_rows(forward.k, keys, kv_head, shape);
         let v = kv_rows(forward.v, keys, kv_head, shape);
         let (one, add) = (Threads::One, Write::Add);
@@ -161,7 +183,7 @@ impl Packed {
 
 /// What a tile of queries brings to every tile of keys; rows are queries x heads of the group
 #[derive(Default)]
-struct Queries {
+struct QueryValues {
     q: Vec<f32>,
     dout: Vec<f32>,
     out: Vec<f32>,
@@ -172,16 +194,16 @@ struct Queries {
     ds: Vec<f32>,
 }
 
-impl Queries {
-    fn load(&mut self, inputs: &Inputs<'_>, tile: &Tile, kv_head: usize) {
+impl QueryValues {
+    fn load(&mut self, inputs: &Inputs<'_>, tile: &QueryTile<'_>, kv_head: usize) {
         let &Inputs { forward, dout, shape, .. } = inputs;
         pack_group(forward.q, tile, kv_head, shape, &mut self.q);
         pack_group(dout, tile, kv_head, shape, &mut self.dout);
         pack_group(forward.out, tile, kv_head, shape, &mut self.out);
         let group = shape.group();
         self.lse.clear();
-        for token in tile.tokens.clone() {
-            self.lse.extend_from_slice(&forward.lse[token * shape.n_heads + kv_head * group..][..group]);
+        for row in tile.rows.clone() {
+            self.lse.extend_from_slice(&forward.lse[row * shape.n_heads + kv_head * group..][..group]);
         }
         self.delta.clear();
         let rows = self.dout.chunks_exact(shape.head_dim).zip(self.out.chunks_exact(shape.head_dim));
@@ -190,10 +212,10 @@ impl Queries {
         self.ds.resize(self.delta.len() * KEYS, 0.0);
     }
 
-    fn scores_to_weights(&mut self, tile: &Tile, keys: &Tile, shape: AttentionShape) {
+    fn scores_to_weights(&mut self, tile: &QueryTile<'_>, keys: &KeyTile, shape: AttentionShape) {
         let n_keys = keys.tokens.len();
         for (row, (scores, &lse)) in self.p.chunks_exact_mut(n_keys).zip(&self.lse).enumerate() {
-            let visible = visible(keys, tile.position + row / shape.group(), shape.window);
+            let visible = visible(keys, tile.position(row / shape.group()), shape.window);
             scores[..visible.start].fill(0.0);
             scores[visible.end..].fill(0.0);
             simd::scaled_exp(&mut scores[visible], lse, 1.0);

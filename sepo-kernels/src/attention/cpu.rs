@@ -10,34 +10,34 @@
 //!         out /= Σ weights
 //! ```
 
-use super::AttentionShape;
-use super::tile::{KEYS, Tile, key_tiles, query_tiles, visible};
+use super::tile::{KEYS, KeyTile, QueryTile, key_tiles, query_tiles, visible};
+use super::{AttentionLayout, AttentionShape};
 use crate::matmul::{Mat, Product, Threads, matmul};
-use crate::{Segments, Write, simd};
+use crate::{Write, simd};
 use rayon::prelude::*;
 
 pub(super) fn attention(
     q: &[f32],
     k: &[f32],
     v: &[f32],
-    segments: &Segments,
+    layout: AttentionLayout<'_>,
     shape: AttentionShape,
     out: &mut [f32],
     lse: &mut [f32],
 ) {
-    let inputs = Inputs { q, k, v, segments, shape };
+    let inputs = Inputs { q, k, v, layout, shape };
     let (mut out_rest, mut lse_rest) = (out, lse);
     let mut tasks = Vec::new();
-    // Tiles follow one another in token order, so each owns the next piece of the outputs.
-    for queries in (0..segments.n_segments()).flat_map(|segment| query_tiles(segments, segment)) {
-        let n_tokens = queries.tokens.len();
+    // Tiles follow one another in the order of their rows, so each owns the next piece of the outputs.
+    for queries in (0..layout.segments.n_segments()).flat_map(|segment| query_tiles(layout, segment)) {
+        let n_queries = queries.rows.len();
         let (out, lse);
-        (out, out_rest) = out_rest.split_at_mut(n_tokens * shape.q_len());
-        (lse, lse_rest) = lse_rest.split_at_mut(n_tokens * shape.n_heads);
+        (out, out_rest) = out_rest.split_at_mut(n_queries * shape.q_len());
+        (lse, lse_rest) = lse_rest.split_at_mut(n_queries * shape.n_heads);
         tasks.push((queries, out, lse));
     }
     tasks.into_par_iter().with_max_len(1).for_each(|(queries, out, lse)| {
-        let mut running = Running::new(queries.tokens.len() * shape.group(), shape.head_dim);
+        let mut running = Running::new(queries.rows.len() * shape.group(), shape.head_dim);
         for kv_head in 0..shape.n_kv_heads {
             running.attend(&inputs, &queries, kv_head);
             running.write(kv_head, shape, out, lse);
@@ -49,27 +49,27 @@ struct Inputs<'a> {
     q: &'a [f32],
     k: &'a [f32],
     v: &'a [f32],
-    segments: &'a Segments,
+    layout: AttentionLayout<'a>,
     shape: AttentionShape,
 }
 
-/// The heads of group `kv_head` of the tokens of `tile`, side by side: `[tokens * group, head_dim]`
+/// The heads of group `kv_head` of the queries of `tile`, side by side: `[queries * group, head_dim]`
 pub(super) fn pack_group(
     x: &[f32],
-    tile: &Tile,
+    tile: &QueryTile<'_>,
     kv_head: usize,
     shape: AttentionShape,
     packed: &mut Vec<f32>,
 ) {
     let group_len = shape.group() * shape.head_dim;
     packed.clear();
-    for token in tile.tokens.clone() {
-        packed.extend_from_slice(&x[token * shape.q_len() + kv_head * group_len..][..group_len]);
+    for row in tile.rows.clone() {
+        packed.extend_from_slice(&x[row * shape.q_len() + kv_head * group_len..][..group_len]);
     }
 }
 
 /// Head `kv_head` of the keys or values of the tokens of `tile`, `[tokens, head_dim]`
-pub(super) fn kv_rows<'a>(x: &'a [f32], tile: &Tile, kv_head: usize, shape: AttentionShape) -> Mat<'a> {
+pub(super) fn kv_rows<'a>(x: &'a [f32], tile: &KeyTile, kv_head: usize, shape: AttentionShape) -> Mat<'a> {
     let first = tile.tokens.start * shape.kv_len() + kv_head * shape.head_dim;
     Mat::rows(&x[first..], shape.kv_len())
 }
@@ -94,21 +94,21 @@ impl Running {
         }
     }
 
-    fn attend(&mut self, inputs: &Inputs<'_>, queries: &Tile, kv_head: usize) {
-        let &Inputs { q, k, v, segments, shape } = inputs;
+    fn attend(&mut self, inputs: &Inputs<'_>, queries: &QueryTile<'_>, kv_head: usize) {
+        let &Inputs { q, k, v, layout, shape } = inputs;
         pack_group(q, queries, kv_head, shape, &mut self.q);
         self.out.fill(0.0);
         self.max.fill(f32::NEG_INFINITY);
         self.sum.fill(0.0);
         let n_rows = self.max.len();
-        for keys in key_tiles(segments, queries, shape.window) {
+        for keys in key_tiles(layout.segments, queries, shape.window) {
             let n_keys = keys.tokens.len();
             let k = kv_rows(k, &keys, kv_head, shape).transposed();
             let product = Product { m: n_rows, n: n_keys, k: shape.head_dim, scale: shape.scale() };
             let q = Mat::rows(&self.q, shape.head_dim);
             matmul(q, k, &mut self.scores, n_keys, product, Write::Overwrite, Threads::One);
             for row in 0..n_rows {
-                let position = queries.position + row / shape.group();
+                let position = queries.position(row / shape.group());
                 self.add_weights(row, &keys, visible(&keys, position, shape.window));
             }
             let v = kv_rows(v, &keys, kv_head, shape);
@@ -119,7 +119,7 @@ impl Running {
     }
 
     /// Turns a row of scores into weights relative to the new maximum, and brings what was summed so far to it
-    fn add_weights(&mut self, row: usize, keys: &Tile, visible: std::ops::Range<usize>) {
+    fn add_weights(&mut self, row: usize, keys: &KeyTile, visible: std::ops::Range<usize>) {
         let n_keys = keys.tokens.len();
         let scores = &mut self.scores[row * n_keys..(row + 1) * n_keys];
         scores[..visible.start].fill(0.0);

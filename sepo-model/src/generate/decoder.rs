@@ -5,7 +5,9 @@ use sepo_kernels::{KeyValues, Segments, cached_attention, embedding};
 
 use super::cache::Cache;
 use crate::architecture::Architecture;
-use crate::network::{BatchContext, Block, BlockActivations, Head, RotaryCache, SequenceBatch};
+use crate::network::{
+    BatchContext, Block, BlockActivations, BlockPass, Extent, Head, RotaryCache, SequenceBatch, SplitQkv,
+};
 use crate::{Model, ModelError};
 
 /// The state of a group of sequences.
@@ -20,6 +22,8 @@ pub(super) struct Decoder<'a> {
     /// Tokens that each sequence has seen.
     lengths: Vec<u32>,
     activations: BlockActivations,
+    /// One a block: the weights do not change while it decodes.
+    split: Vec<SplitQkv>,
 }
 
 impl<'a> Decoder<'a> {
@@ -47,6 +51,7 @@ impl<'a> Decoder<'a> {
             caches: vec![vec![Cache::default(); prompts.len()]; blocks.len()],
             lengths: prompts.iter().map(|prompt| u32::try_from(prompt.len()).unwrap_or(u32::MAX)).collect(),
             activations: BlockActivations::default(),
+            split: vec![SplitQkv::default(); blocks.len()],
             blocks,
             architecture,
         };
@@ -58,8 +63,9 @@ impl<'a> Decoder<'a> {
         let weights = self.model.parameters.as_slice();
         let width = self.model.config.n_kv_heads * self.model.config.head_dim;
         let (mut x, mut y) = (self.embed(tokens), Vec::new());
-        for (block, caches) in self.blocks.iter().zip(&mut self.caches) {
-            block.forward(weights, &x, context, &mut self.activations, &mut y);
+        let pass = BlockPass { weights, context, extent: Extent::All };
+        for ((block, caches), split) in self.blocks.iter().zip(&mut self.caches).zip(&mut self.split) {
+            block.forward(pass, &x, split, &mut self.activations, &mut y);
             let attention = &self.activations.attention;
             for (sequence, cache) in caches.iter_mut().enumerate() {
                 let range = segments.range(sequence);
@@ -86,9 +92,9 @@ impl<'a> Decoder<'a> {
         let rotation = self.rotary.rotation(positions);
         let (mut x, mut y) = (self.embed(tokens), Vec::new());
         let mut attended = Vec::new();
-        for (block, caches) in self.blocks.iter().zip(&mut self.caches) {
+        for ((block, caches), split) in self.blocks.iter().zip(&mut self.caches).zip(&self.split) {
             let a = &mut self.activations;
-            block.project(weights, &x, &rotation, a);
+            block.project(weights, block.attention().loaded_maps(weights, split), &x, &rotation, a);
             let new = a.attention.k.chunks_exact(width).zip(a.attention.v.chunks_exact(width));
             for (sequence, (k, v)) in sequences.iter().zip(new) {
                 caches[*sequence].extend(k, v);

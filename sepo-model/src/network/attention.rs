@@ -5,15 +5,20 @@ use sepo_kernels::{
     rotary_backward,
 };
 
+use super::extent::{add_rows, gather_rows};
 use super::linear::{LinearBackward, linear_forward};
 use super::norm::{NormBackward, NormStats, norm_forward};
-use super::{BatchContext, Rotation};
+use super::qkv::{QkvMaps, SplitQkv, add_split_gradient};
+use super::{BatchContext, Extent, Rotation};
 use crate::ModelConfig;
 use crate::architecture::{BlockAt, LinearAt, NormAt, QkvAt};
 
-/// What the sublayer computes on its way, `[n_tokens, heads · head_dim]` unless said.
+/// What the sublayer computes on its way: `[n_tokens, …]` for keys and values, `[n_outputs, …]` for the rest, which is
+/// the same but in a block that makes an output for some tokens only.
 #[derive(Debug, Default)]
 pub(crate) struct AttentionActivations {
+    /// Input of the query map, where that has fewer rows than the input.
+    query_input: Vec<f32>,
     /// Before the per-head norms, where there are any.
     q_raw: Vec<f32>,
     k_raw: Vec<f32>,
@@ -24,10 +29,8 @@ pub(crate) struct AttentionActivations {
     pub(crate) k: Vec<f32>,
     pub(crate) v: Vec<f32>,
     out: Vec<f32>,
-    /// `[n_tokens, n_heads]`.
+    /// `[n_outputs, n_heads]`.
     lse: Vec<f32>,
-    /// `[n_tokens, 3 · d_model]`, where one map makes all three.
-    fused: Vec<f32>,
 }
 
 /// Gradients of [`AttentionActivations`].
@@ -39,7 +42,9 @@ pub(crate) struct AttentionScratch {
     q_raw: Vec<f32>,
     k_raw: Vec<f32>,
     out: Vec<f32>,
-    fused: Vec<f32>,
+    query_input: Vec<f32>,
+    /// Gradient of the maps of a [`SplitQkv`].
+    maps: Vec<f32>,
 }
 
 /// The attention sublayer of one block.
@@ -74,20 +79,32 @@ impl AttentionLayer {
         self.shape
     }
 
-    /// `y += attention(x)`.
+    /// The projections into queries, keys and values.
+    pub(crate) fn maps<'a>(&'a self, weights: &'a [f32], split: &'a mut SplitQkv) -> QkvMaps<'a> {
+        split.maps(weights, &self.qkv, self.shape.n_heads)
+    }
+
+    /// [`AttentionLayer::maps`] that were made before.
+    pub(crate) fn loaded_maps<'a>(&'a self, weights: &'a [f32], split: &'a SplitQkv) -> QkvMaps<'a> {
+        split.loaded(weights, &self.qkv)
+    }
+
+    /// `y += attention(x)`, for the tokens of `extent`.
     pub(crate) fn forward(
         &self,
         weights: &[f32],
+        maps: QkvMaps<'_>,
         x: &[f32],
-        context: &BatchContext,
+        (context, extent): (&BatchContext, Extent),
         a: &mut AttentionActivations,
         y: &mut [f32],
     ) {
-        self.project(weights, x, a);
-        self.rotate(weights, &context.rotation, a);
+        let queries = extent.positions(context);
+        self.project(maps, x, queries, a);
+        self.rotate(weights, [extent.rotation(context), &context.rotation], a);
         a.out.resize(a.q.len(), 0.0);
-        a.lse.resize(context.n_tokens() * self.shape.n_heads, 0.0);
-        attention(&a.q, &a.k, &a.v, &context.segments, self.shape, &mut a.out, &mut a.lse);
+        a.lse.resize(extent.n_outputs(context) * self.shape.n_heads, 0.0);
+        attention(&a.q, &a.k, &a.v, extent.attention_layout(context), self.shape, &mut a.out, &mut a.lse);
         self.project_output(weights, &a.out, y);
     }
 
@@ -96,30 +113,34 @@ impl AttentionLayer {
         linear_forward(weights, &self.output, self.shape.n_heads * self.shape.head_dim, out, y, Write::Add);
     }
 
-    /// Queries, keys and values from the normalised residual stream.
-    pub(crate) fn project(&self, weights: &[f32], x: &[f32], a: &mut AttentionActivations) {
+    /// Queries, keys and values from the normalised residual stream; queries of some tokens only, if said so.
+    pub(crate) fn project(
+        &self,
+        maps: QkvMaps<'_>,
+        x: &[f32],
+        queries: Option<&[u32]>,
+        a: &mut AttentionActivations,
+    ) {
         let d = self.d_model;
         let n = x.len() / d;
         let AttentionShape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
-        a.q.resize(n * n_heads * head_dim, 0.0);
+        let x_q = match queries {
+            None => x,
+            Some(at) => {
+                gather_rows(x, at, d, &mut a.query_input);
+                &a.query_input
+            }
+        };
+        a.q.resize(x_q.len() / d * n_heads * head_dim, 0.0);
         a.k.resize(n * n_kv_heads * head_dim, 0.0);
         a.v.resize(n * n_kv_heads * head_dim, 0.0);
-        match &self.qkv {
-            QkvAt::Separate { q, k, v } => {
-                linear_forward(weights, q, d, x, &mut a.q, Write::Overwrite);
-                linear_forward(weights, k, d, x, &mut a.k, Write::Overwrite);
-                linear_forward(weights, v, d, x, &mut a.v, Write::Overwrite);
-            }
-            QkvAt::FusedByHead(map) => {
-                a.fused.resize(3 * n * d, 0.0);
-                linear_forward(weights, map, d, x, &mut a.fused, Write::Overwrite);
-                split_heads(&a.fused, head_dim, [&mut a.q, &mut a.k, &mut a.v]);
-            }
-        }
+        linear_forward(maps.weights, maps.q, d, x_q, &mut a.q, Write::Overwrite);
+        linear_forward(maps.weights, maps.k, d, x, &mut a.k, Write::Overwrite);
+        linear_forward(maps.weights, maps.v, d, x, &mut a.v, Write::Overwrite);
     }
 
-    /// Per-head norms and the rotary embedding.
-    pub(crate) fn rotate(&self, weights: &[f32], rotation: &Rotation, a: &mut AttentionActivations) {
+    /// Per-head norms and the rotary embedding; where queries and where keys stand.
+    pub(crate) fn rotate(&self, weights: &[f32], at: [&Rotation; 2], a: &mut AttentionActivations) {
         let AttentionShape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
         if let Some((q_norm, k_norm)) = &self.qk_norm {
             std::mem::swap(&mut a.q, &mut a.q_raw);
@@ -127,8 +148,8 @@ impl AttentionLayer {
             norm_forward(weights, q_norm, self.eps, &a.q_raw, &mut a.q, &mut a.q_stats);
             norm_forward(weights, k_norm, self.eps, &a.k_raw, &mut a.k, &mut a.k_stats);
         }
-        rotary(&mut a.q, &rotation.positions, &rotation.table, n_heads, head_dim);
-        rotary(&mut a.k, &rotation.positions, &rotation.table, n_kv_heads, head_dim);
+        rotary(&mut a.q, &at[0].positions, &at[0].table, n_heads, head_dim);
+        rotary(&mut a.k, &at[1].positions, &at[1].table, n_kv_heads, head_dim);
     }
 
     /// `dx = dy · ∂attention/∂x`, gradients of the weights added.
@@ -139,7 +160,7 @@ impl AttentionLayer {
         dx: &mut [f32],
         gradient: &mut [f32],
     ) {
-        let AttentionBackward { weights, x, context, activations: a, dy } = pass;
+        let AttentionBackward { weights, maps, x, context, extent, activations: a, dy } = pass;
         let AttentionShape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
         s.out.resize(a.out.len(), 0.0);
         LinearBackward { weights, at: &self.output, d_in: n_heads * head_dim, x: &a.out, dy }.run(
@@ -152,9 +173,9 @@ impl AttentionLayer {
         s.v.resize(a.v.len(), 0.0);
         let forward = AttentionForward { q: &a.q, k: &a.k, v: &a.v, out: &a.out, lse: &a.lse };
         let grads = AttentionGrads { dq: &mut s.q, dk: &mut s.k, dv: &mut s.v };
-        attention_backward(forward, &s.out, &context.segments, self.shape, grads);
-        let rotation = &context.rotation;
-        rotary_backward(&mut s.q, &rotation.positions, &rotation.table, n_heads, head_dim);
+        attention_backward(forward, &s.out, extent.attention_layout(context), self.shape, grads);
+        let (asks, rotation) = (extent.rotation(context), &context.rotation);
+        rotary_backward(&mut s.q, &asks.positions, &asks.table, n_heads, head_dim);
         rotary_backward(&mut s.k, &rotation.positions, &rotation.table, n_kv_heads, head_dim);
         if let Some((q_norm, k_norm)) = &self.qk_norm {
             std::mem::swap(&mut s.q, &mut s.q_raw);
@@ -166,60 +187,62 @@ impl AttentionLayer {
             let k = NormBackward { weights, at: k_norm, x: &a.k_raw, stats: &a.k_stats, dy: &s.k_raw };
             k.run(&mut s.k, Write::Overwrite, gradient);
         }
-        self.project_backward(weights, x, s, dx, gradient);
+        let input = ProjectionInput { x, query_input: &a.query_input, queries: extent.positions(context) };
+        let mut split = std::mem::take(&mut s.maps);
+        match &self.qkv {
+            QkvAt::Separate { .. } => self.project_backward(maps, input, s, dx, gradient),
+            QkvAt::FusedByHead(map) => {
+                split.clear();
+                split.resize(maps.weights.len(), 0.0);
+                self.project_backward(maps, input, s, dx, &mut split);
+                add_split_gradient(&split, map, n_heads, gradient);
+            }
+        }
+        s.maps = split;
     }
 
     fn project_backward(
         &self,
-        weights: &[f32],
-        x: &[f32],
+        maps: QkvMaps<'_>,
+        input: ProjectionInput<'_>,
         s: &mut AttentionScratch,
         dx: &mut [f32],
         gradient: &mut [f32],
     ) {
-        let d_in = self.d_model;
-        match &self.qkv {
-            QkvAt::Separate { q, k, v } => {
-                LinearBackward { weights, at: q, d_in, x, dy: &s.q }.run(dx, Write::Overwrite, gradient);
-                LinearBackward { weights, at: k, d_in, x, dy: &s.k }.run(dx, Write::Add, gradient);
-                LinearBackward { weights, at: v, d_in, x, dy: &s.v }.run(dx, Write::Add, gradient);
+        let (weights, d_in, x) = (maps.weights, self.d_model, input.x);
+        LinearBackward { weights, at: maps.k, d_in, x, dy: &s.k }.run(dx, Write::Overwrite, gradient);
+        LinearBackward { weights, at: maps.v, d_in, x, dy: &s.v }.run(dx, Write::Add, gradient);
+        match input.queries {
+            None => {
+                LinearBackward { weights, at: maps.q, d_in, x, dy: &s.q }.run(dx, Write::Add, gradient);
             }
-            QkvAt::FusedByHead(map) => {
-                s.fused.resize(3 * s.q.len(), 0.0);
-                join_heads([&s.q, &s.k, &s.v], self.shape.head_dim, &mut s.fused);
-                LinearBackward { weights, at: map, d_in, x, dy: &s.fused }.run(
-                    dx,
-                    Write::Overwrite,
-                    gradient,
-                );
+            Some(queries) => {
+                s.query_input.resize(queries.len() * d_in, 0.0);
+                let q = LinearBackward { weights, at: maps.q, d_in, x: input.query_input, dy: &s.q };
+                q.run(&mut s.query_input, Write::Overwrite, gradient);
+                add_rows(&s.query_input, queries, d_in, dx);
             }
         }
     }
+}
+
+/// What the three projections read.
+#[derive(Clone, Copy)]
+struct ProjectionInput<'a> {
+    x: &'a [f32],
+    query_input: &'a [f32],
+    queries: Option<&'a [u32]>,
 }
 
 /// What the way back through an attention sublayer starts from.
 pub(crate) struct AttentionBackward<'a> {
     pub(crate) weights: &'a [f32],
+    pub(crate) maps: QkvMaps<'a>,
+    /// `[n_tokens, d_model]`.
     pub(crate) x: &'a [f32],
     pub(crate) context: &'a BatchContext,
+    pub(crate) extent: Extent,
     pub(crate) activations: &'a AttentionActivations,
+    /// `[n_outputs, d_model]`.
     pub(crate) dy: &'a [f32],
-}
-
-/// `[n, heads, 3, head_dim]` into three times `[n, heads, head_dim]`.
-fn split_heads(fused: &[f32], head_dim: usize, parts: [&mut [f32]; 3]) {
-    for (i, part) in parts.into_iter().enumerate() {
-        for (head, out) in fused.chunks_exact(3 * head_dim).zip(part.chunks_exact_mut(head_dim)) {
-            out.copy_from_slice(&head[i * head_dim..(i + 1) * head_dim]);
-        }
-    }
-}
-
-/// The inverse of [`split_heads`].
-fn join_heads(parts: [&[f32]; 3], head_dim: usize, fused: &mut [f32]) {
-    for (i, part) in parts.into_iter().enumerate() {
-        for (head, value) in fused.chunks_exact_mut(3 * head_dim).zip(part.chunks_exact(head_dim)) {
-            head[i * head_dim..(i + 1) * head_dim].copy_from_slice(value);
-        }
-    }
 }

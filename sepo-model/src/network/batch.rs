@@ -57,6 +57,7 @@ pub(crate) struct BatchContext {
     pub(crate) rotation: Rotation,
     /// Flat token indices that the head looks at, ascending, each once.
     pub(crate) needed: Vec<u32>,
+    pub(crate) needed_rotation: Rotation,
     /// Rows sorted by their place in `needed`.
     pub(crate) rows: Rows,
     /// `order[j]` is the caller's index of sorted row `j`.
@@ -102,7 +103,9 @@ impl BatchContext {
         let targets = order.iter().map(|row| batch.row_targets[*row]).collect();
         let rows = Rows::new(hidden_rows, targets, needed.len(), vocab)?;
         let rotation = rotary.rotation(batch.segments.positions());
-        Ok(Self { segments: batch.segments.clone(), rotation, needed, rows, order })
+        let positions = needed.iter().map(|token| rotation.positions[*token as usize]).collect();
+        let needed_rotation = rotary.rotation(positions);
+        Ok(Self { segments: batch.segments.clone(), rotation, needed, needed_rotation, rows, order })
     }
 
     pub(crate) fn n_tokens(&self) -> usize {

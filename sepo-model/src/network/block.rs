@@ -3,19 +3,23 @@
 use sepo_kernels::Write;
 
 use super::attention::{AttentionActivations, AttentionBackward, AttentionLayer, AttentionScratch};
+use super::extent::{add_rows, gather_rows};
 use super::mlp::{MlpActivations, MlpBackward, MlpLayer, MlpScratch};
 use super::norm::{NormBackward, NormStats, norm_forward};
-use super::{BatchContext, Rotation};
+use super::qkv::{QkvMaps, SplitQkv};
+use super::{BatchContext, Extent, Rotation};
 use crate::architecture::{BlockAt, NormAt};
 use crate::{ModelConfig, Residual};
 
-/// What a block computes on its way from input to output, `[n_tokens, d_model]` unless said.
+/// What a block computes on its way from input to output.
 #[derive(Debug, Default)]
 pub(crate) struct BlockActivations {
     attention_norm: NormStats,
+    /// `[n_tokens, d_model]`.
     attention_input: Vec<f32>,
     pub(crate) attention: AttentionActivations,
-    /// The residual stream between attention and MLP; empty where both read the same input.
+    /// What the MLP's norm reads, `[n_outputs, d_model]`: the residual stream between attention and MLP; or the block's
+    /// input where both read it, empty where that is the same rows.
     middle: Vec<f32>,
     mlp_norm: NormStats,
     mlp_input: Vec<f32>,
@@ -28,8 +32,18 @@ pub(crate) struct BlockScratch {
     /// Output of a block that is computed again.
     pub(crate) output: Vec<f32>,
     inner: Vec<f32>,
+    /// Gradient of the output, where it is still needed after `dx` has changed.
+    dy: Vec<f32>,
     attention: AttentionScratch,
     mlp: MlpScratch,
+}
+
+/// Weights, batch and tokens of one pass through a block.
+#[derive(Clone, Copy)]
+pub(crate) struct BlockPass<'a> {
+    pub(crate) weights: &'a [f32],
+    pub(crate) context: &'a BatchContext,
+    pub(crate) extent: Extent,
 }
 
 /// One block of a model.
@@ -40,6 +54,7 @@ pub(crate) struct Block {
     mlp_norm: NormAt,
     mlp: MlpLayer,
     residual: Residual,
+    d_model: usize,
     eps: f32,
 }
 
@@ -51,6 +66,7 @@ impl Block {
             mlp_norm: at.mlp_norm.clone(),
             mlp: MlpLayer::new(config, &at.mlp),
             residual: config.residual,
+            d_model: config.d_model,
             eps: config.norm_eps,
         }
     }
@@ -59,27 +75,44 @@ impl Block {
         &self.attention
     }
 
-    /// `y = block(x)`, both `[n_tokens, d_model]`.
+    /// `y = block(x)`: `x` is `[n_tokens, d_model]`, `y` has the rows of the pass's extent.
     pub(crate) fn forward(
         &self,
-        weights: &[f32],
+        pass: BlockPass<'_>,
         x: &[f32],
-        context: &BatchContext,
+        split: &mut SplitQkv,
         a: &mut BlockActivations,
         y: &mut Vec<f32>,
     ) {
+        let BlockPass { weights, context, extent } = pass;
         self.enter_attention(weights, x, a);
-        y.clear();
-        y.extend_from_slice(x);
-        self.attention.forward(weights, &a.attention_input, context, &mut a.attention, y);
-        self.finish(weights, x, a, y);
+        match extent.positions(context) {
+            None => {
+                y.clear();
+                y.extend_from_slice(x);
+            }
+            Some(needed) => gather_rows(x, needed, self.d_model, y),
+        }
+        if self.residual == Residual::Parallel && extent == Extent::Needed {
+            a.middle.clone_from(y);
+        }
+        let maps = self.attention.maps(weights, split);
+        self.attention.forward(weights, maps, &a.attention_input, (context, extent), &mut a.attention, y);
+        self.finish(weights, x, extent, a, y);
     }
 
     /// Queries, keys (both rotated) and values of `x`, for a caller that attends by itself.
-    pub(crate) fn project(&self, weights: &[f32], x: &[f32], rotation: &Rotation, a: &mut BlockActivations) {
+    pub(crate) fn project(
+        &self,
+        weights: &[f32],
+        maps: QkvMaps<'_>,
+        x: &[f32],
+        rotation: &Rotation,
+        a: &mut BlockActivations,
+    ) {
         self.enter_attention(weights, x, a);
-        self.attention.project(weights, &a.attention_input, &mut a.attention);
-        self.attention.rotate(weights, rotation, &mut a.attention);
+        self.attention.project(maps, &a.attention_input, None, &mut a.attention);
+        self.attention.rotate(weights, [rotation, rotation], &mut a.attention);
     }
 
     /// The rest of the block behind [`Block::project`], given what attention put out.
@@ -94,7 +127,7 @@ impl Block {
         y.clear();
         y.extend_from_slice(x);
         self.attention.project_output(weights, attended, y);
-        self.finish(weights, x, a, y);
+        self.finish(weights, x, Extent::All, a, y);
     }
 
     fn enter_attention(&self, weights: &[f32], x: &[f32], a: &mut BlockActivations) {
@@ -109,47 +142,67 @@ impl Block {
     }
 
     /// Adds the MLP to `y`, which holds `x + attention(norm(x))`.
-    fn finish(&self, weights: &[f32], x: &[f32], a: &mut BlockActivations, y: &mut [f32]) {
-        let input = match self.residual {
-            Residual::Parallel => x,
-            Residual::Sequential => {
-                a.middle.clear();
-                a.middle.extend_from_slice(y);
-                &a.middle
-            }
-        };
+    fn finish(&self, weights: &[f32], x: &[f32], extent: Extent, a: &mut BlockActivations, y: &mut [f32]) {
+        if self.residual == Residual::Sequential {
+            a.middle.clear();
+            a.middle.extend_from_slice(y);
+        }
+        let input = if self.reads_input(extent) { x } else { &a.middle };
         norm_forward(weights, &self.mlp_norm, self.eps, input, &mut a.mlp_input, &mut a.mlp_norm);
         self.mlp.forward(weights, &a.mlp_input, &mut a.mlp, y);
     }
 
-    /// Turns the gradient of the block's output in `dx` into that of its input, adding those of the weights.
+    /// Whether the MLP's norm reads the block's input as it is.
+    fn reads_input(&self, extent: Extent) -> bool {
+        self.residual == Residual::Parallel && extent == Extent::All
+    }
+
+    /// Turns the gradient of the block's output in `dx`, with the rows of the pass's extent, into that of its input,
+    /// `[n_tokens, d_model]`, adding those of the weights.
     #[expect(clippy::too_many_arguments, reason = "the pass's inputs, its buffers and its two results")]
     pub(crate) fn backward(
         &self,
-        weights: &[f32],
+        pass: BlockPass<'_>,
         x: &[f32],
-        context: &BatchContext,
+        split: &mut SplitQkv,
         a: &BlockActivations,
         s: &mut BlockScratch,
         dx: &mut Vec<f32>,
         gradient: &mut [f32],
     ) {
-        s.inner.resize(x.len(), 0.0);
+        let BlockPass { weights, context, extent } = pass;
         // Side by side, both sublayers see the gradient of the output; one after the other, attention sees it after
         // the MLP has added its share.
-        let parallel = (self.residual == Residual::Parallel).then(|| dx.clone());
+        if self.residual == Residual::Parallel {
+            s.dy.clone_from(dx);
+        }
+        s.inner.resize(dx.len(), 0.0);
         let mlp = MlpBackward { weights, x: &a.mlp_input, activations: &a.mlp, dy: &*dx };
         self.mlp.backward(mlp, &mut s.mlp, &mut s.inner, gradient);
-        let middle = if parallel.is_some() { x } else { &a.middle };
+        let middle = if self.reads_input(extent) { x } else { &a.middle };
         NormBackward { weights, at: &self.mlp_norm, x: middle, stats: &a.mlp_norm, dy: &s.inner }.run(
             dx,
             Write::Add,
             gradient,
         );
-        let dy = parallel.as_deref().unwrap_or(dx);
-        let attention =
-            AttentionBackward { weights, x: &a.attention_input, context, activations: &a.attention, dy };
+        s.inner.resize(x.len(), 0.0);
+        let attention = AttentionBackward {
+            weights,
+            maps: self.attention.maps(weights, split),
+            x: &a.attention_input,
+            context,
+            extent,
+            activations: &a.attention,
+            dy: if self.residual == Residual::Parallel { &s.dy } else { dx },
+        };
         self.attention.backward(attention, &mut s.attention, &mut s.inner, gradient);
+        if let Some(needed) = extent.positions(context) {
+            // The residual stream passes the gradient on where there was an output.
+            std::mem::swap(dx, &mut s.dy);
+            dx.clear();
+            dx.resize(x.len(), 0.0);
+            add_rows(&s.dy, needed, self.d_model, dx);
+        }
         NormBackward { weights, at: &self.attention_norm, x, stats: &a.attention_norm, dy: &s.inner }.run(
             dx,
             Write::Add,

@@ -19,11 +19,9 @@ pub(crate) struct Head {
     d_model: usize,
     vocab: usize,
     eps: f32,
-    x: Vec<f32>,
     stats: NormStats,
     hidden: Vec<f32>,
     dhidden: Vec<f32>,
-    dx: Vec<f32>,
     gathered: Option<GatheredLogps>,
 }
 
@@ -35,11 +33,9 @@ impl Head {
             d_model: config.d_model,
             vocab: config.vocab,
             eps: config.norm_eps,
-            x: Vec::new(),
             stats: NormStats::default(),
             hidden: Vec::new(),
             dhidden: Vec::new(),
-            dx: Vec::new(),
             gathered: None,
         }
     }
@@ -48,14 +44,9 @@ impl Head {
         HeadShape { n_hidden: context.needed.len(), d_model: self.d_model, vocab: self.vocab }
     }
 
-    /// The rows' log-probabilities, in the caller's order.
+    /// The rows' log-probabilities, in the caller's order, from the last block's output, `[needed positions, d_model]`.
     pub(crate) fn forward(&mut self, weights: &[f32], x: &[f32], context: &BatchContext) -> Vec<f64> {
-        self.x.clear();
-        for position in &context.needed {
-            let start = *position as usize * self.d_model;
-            self.x.extend_from_slice(&x[start..start + self.d_model]);
-        }
-        norm_forward(weights, &self.norm, self.eps, &self.x, &mut self.hidden, &mut self.stats);
+        norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
         let lm_head = &weights[self.weight.clone()];
         let gathered = gather_logps(&self.hidden, lm_head, &context.rows, self.shape(context));
         let mut logps = vec![0.0; context.n_rows()];
@@ -75,8 +66,7 @@ impl Head {
         logits
     }
 
-    /// The gradient of the last block's output into `dx` (zero at positions that no row looks at), for the last
-    /// [`Head::forward`].
+    /// The gradient of the last block's output into `dx`, for the last [`Head::forward`].
     pub(crate) fn backward(
         &mut self,
         weights: &[f32],
@@ -86,13 +76,11 @@ impl Head {
         dx: &mut Vec<f32>,
         gradient: &mut [f32],
     ) {
-        dx.clear();
         dx.resize(x.len(), 0.0);
-        let Some(gathered) = self.gathered.take() else { return };
+        let Some(gathered) = self.gathered.take() else { return dx.fill(0.0) };
         let dlogps: Vec<f64> = context.order.iter().map(|row| dlogps[*row]).collect();
         let shape = self.shape(context);
         self.dhidden.resize(self.hidden.len(), 0.0);
-        self.dx.resize(self.hidden.len(), 0.0);
         let lm_head = &weights[self.weight.clone()];
         let dlm_head = &mut gradient[self.weight.clone()];
         let rows = &context.rows;
@@ -106,14 +94,10 @@ impl Head {
             dlm_head,
             shape,
         );
-        NormBackward { weights, at: &self.norm, x: &self.x, stats: &self.stats, dy: &self.dhidden }.run(
-            &mut self.dx,
+        NormBackward { weights, at: &self.norm, x, stats: &self.stats, dy: &self.dhidden }.run(
+            dx,
             Write::Overwrite,
             gradient,
         );
-        for (position, row) in context.needed.iter().zip(self.dx.chunks_exact(self.d_model)) {
-            let start = *position as usize * self.d_model;
-            dx[start..start + self.d_model].copy_from_slice(row);
-        }
     }
 }

@@ -3,15 +3,19 @@
 mod attention;
 mod batch;
 mod block;
+mod extent;
 mod head;
 mod linear;
 mod mlp;
 mod norm;
+mod qkv;
 
 pub use batch::SequenceBatch;
 pub(crate) use batch::{BatchContext, RotaryCache, Rotation};
-pub(crate) use block::{Block, BlockActivations};
+pub(crate) use block::{Block, BlockActivations, BlockPass};
+pub(crate) use extent::Extent;
 pub(crate) use head::Head;
+pub(crate) use qkv::SplitQkv;
 
 use sepo_kernels::{embedding, embedding_backward};
 
@@ -76,10 +80,11 @@ pub struct Network {
     head: Head,
     rotary: RotaryCache,
     activations: Activations,
-    /// Input of every block and of the head.
+    /// Input of every block, `[n_tokens, d_model]`, and of the head, `[needed positions, d_model]`.
     inputs: Vec<Vec<f32>>,
     /// One a block where activations are kept, else one for all.
     kept: Vec<BlockActivations>,
+    split: SplitQkv,
     scratch: BlockScratch,
     gradient: Vec<f32>,
     pending: Option<Pending>,
@@ -101,6 +106,7 @@ impl Network {
             activations,
             inputs: Vec::new(),
             kept: Vec::new(),
+            split: SplitQkv::default(),
             scratch: BlockScratch::default(),
             gradient: Vec::new(),
             pending: None,
@@ -122,13 +128,18 @@ impl Network {
         self.pending = None;
         let context = BatchContext::new(batch, self.vocab, &mut self.rotary)?;
         let weights = parameters.as_slice();
-        let (mut x, mut y) = (self.embed(weights, batch.tokens), Vec::new());
+        let n = self.blocks.len();
+        // Input and output of a block in turn, and one set of activations for all.
+        self.inputs.resize_with(n.max(1) + 1, Vec::new);
         self.kept.resize_with(1.max(self.kept.len()), BlockActivations::default);
-        for block in &self.blocks {
-            block.forward(weights, &x, &context, &mut self.kept[0], &mut y);
-            std::mem::swap(&mut x, &mut y);
+        let [x, y, ..] = &mut self.inputs[..] else { unreachable!("two buffers at least") };
+        embed(weights, &self.architecture, batch.tokens, self.d_model, x);
+        for (i, block) in self.blocks.iter().enumerate() {
+            let pass = BlockPass { weights, context: &context, extent: Extent::of(i, n) };
+            block.forward(pass, x, &mut self.split, &mut self.kept[0], y);
+            std::mem::swap(x, y);
         }
-        Ok(self.head.forward(weights, &x, &context))
+        Ok(self.head.forward(weights, x, &context))
     }
 
     /// The log-probability of every row, in nats, keeping what [`Network::backward`] needs.
@@ -145,14 +156,20 @@ impl Network {
         let context = BatchContext::new(batch, self.vocab, &mut self.rotary)?;
         let weights = parameters.as_slice();
         let n = self.blocks.len();
-        let first = self.embed(weights, batch.tokens);
         self.inputs.resize_with(n + 1, Vec::new);
-        self.inputs[0] = first;
+        embed(weights, &self.architecture, batch.tokens, self.d_model, &mut self.inputs[0]);
         let n_kept = if self.activations == Activations::Kept { n } else { 1 };
         self.kept.resize_with(n_kept, BlockActivations::default);
         for (i, block) in self.blocks.iter().enumerate() {
             let (before, after) = self.inputs.split_at_mut(i + 1);
-            block.forward(weights, &before[i], &context, &mut self.kept[i.min(n_kept - 1)], &mut after[0]);
+            let pass = BlockPass { weights, context: &context, extent: Extent::of(i, n) };
+            block.forward(
+                pass,
+                &before[i],
+                &mut self.split,
+                &mut self.kept[i.min(n_kept - 1)],
+                &mut after[0],
+            );
         }
         let logps = self.head.forward(weights, &self.inputs[n], &context);
         self.pending = Some(Pending { context, tokens: batch.tokens.to_vec() });
@@ -183,30 +200,27 @@ impl Network {
         let mut dx = std::mem::take(&mut self.gradient);
         self.head.backward(weights, &self.inputs[n], &context, dlogps, &mut dx, gradient);
         for (i, block) in self.blocks.iter().enumerate().rev() {
+            let pass = BlockPass { weights, context: &context, extent: Extent::of(i, n) };
+            let x = &self.inputs[i];
             let kept = match self.activations {
                 Activations::Kept => &self.kept[i],
                 Activations::Recomputed => {
-                    block.forward(
-                        weights,
-                        &self.inputs[i],
-                        &context,
-                        &mut self.kept[0],
-                        &mut self.scratch.output,
-                    );
+                    let output = &mut self.scratch.output;
+                    block.forward(pass, x, &mut self.split, &mut self.kept[0], output);
                     &self.kept[0]
                 }
             };
-            block.backward(weights, &self.inputs[i], &context, kept, &mut self.scratch, &mut dx, gradient);
+            block.backward(pass, x, &mut self.split, kept, &mut self.scratch, &mut dx, gradient);
         }
         let at = self.architecture.embedding.clone();
         embedding_backward(&tokens, &dx, self.d_model, &mut gradient[at]);
         self.gradient = dx;
         Ok(())
     }
+}
 
-    fn embed(&self, weights: &[f32], tokens: &[u32]) -> Vec<f32> {
-        let mut x = vec![0.0; tokens.len() * self.d_model];
-        embedding(&weights[self.architecture.embedding.clone()], tokens, self.d_model, &mut x);
-        x
-    }
+/// The embeddings of `tokens`, `[n_tokens, d_model]`, in `x`.
+fn embed(weights: &[f32], architecture: &Architecture, tokens: &[u32], d_model: usize, x: &mut Vec<f32>) {
+    x.resize(tokens.len() * d_model, 0.0);
+    embedding(&weights[architecture.embedding.clone()], tokens, d_model, x);
 }
