@@ -59,9 +59,9 @@ mod tokenize;
 mod tokenized;
 
 pub use artifact::{
-    ArtifactError, AtomicFile, ContentSource, LogpsMeta, LogpsReader, LogpsWriter, META_KEY, PairLogps,
-    ScoredPair, ScoredResponse, ScoresMeta, ScoresReader, ScoresWriter, SelectedPair, SelectionMeta,
-    SelectionReader, SelectionWriter, TokenCounts, content_hash,
+    ArtifactError, ArtifactReader, ArtifactRow, ArtifactWriter, AtomicFile, ContentSource, LogpsMeta,
+    LogpsReader, LogpsWriter, META_KEY, PairLogps, ScoredPair, ScoredResponse, ScoresMeta, ScoresReader,
+    ScoresWriter, SelectedPair, SelectionMeta, SelectionReader, SelectionWriter, TokenCounts, content_hash,
 };
 pub use error::{BadReason, DataError};
 pub use format::{BadRow, Detected, PairFormat, PairReader, PairRow, ReadConfig, open_pairs, open_texts};

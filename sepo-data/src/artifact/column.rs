@@ -1,13 +1,11 @@
-//! Columns of the schemas: their types, and checked access to one row of them.
+//! Columns of the schemas and their types.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch, StructArray};
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, UInt32Type};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 
 use super::ArtifactError;
-use crate::Span;
 
 /// The types that columns have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +20,24 @@ pub(super) enum ColumnKind {
 
 /// A column of a schema.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
+pub struct Column {
     pub(super) name: &'static str,
     pub(super) kind: ColumnKind,
+    pub(super) is_noisy: bool,
 }
+
+/// The row in the source; every artifact has it.
+pub(super) const ROW: Column = Column::new("row", ColumnKind::UInt64);
 
 impl Column {
     pub(super) const fn new(name: &'static str, kind: ColumnKind) -> Self {
-        Self { name, kind }
+        Self { name, kind, is_noisy: false }
+    }
+
+    /// A list of floats hardly two of which are equal, such as log-probabilities: they are stored so that the compressor
+    /// sees their exponents side by side, where a dictionary would only cost time.
+    pub(super) const fn noisy(name: &'static str) -> Self {
+        Self { name, kind: ColumnKind::Float32List, is_noisy: true }
     }
 
     fn matches(self, found: &DataType) -> bool {
@@ -94,122 +102,4 @@ pub(super) fn element(data_type: DataType) -> Arc<Field> {
 
 pub(super) fn span_fields() -> Fields {
     ["start", "end"].map(|name| Field::new(name, DataType::UInt32, false)).into_iter().collect()
-}
-
-/// One row of a batch whose schema has been checked.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct RowView<'a> {
-    pub(super) path: &'a Path,
-    pub(super) batch: &'a RecordBatch,
-    pub(super) in_batch: usize,
-    /// Row in the file.
-    pub(super) row: u64,
-}
-
-impl<'a> RowView<'a> {
-    pub(super) fn u64(&self, column: Column) -> Result<u64, ArtifactError> {
-        let array = self.column(column)?;
-        let values = array.as_primitive_opt().ok_or_else(|| self.wrong_type(column, array))?;
-        self.refuse_null(column, values.is_null(self.in_batch))?;
-        Ok(PrimitiveArray::<arrow::datatypes::UInt64Type>::value(values, self.in_batch))
-    }
-
-    pub(super) fn boolean(&self, column: Column) -> Result<bool, ArtifactError> {
-        let array = self.column(column)?;
-        let values = array.as_boolean_opt().ok_or_else(|| self.wrong_type(column, array))?;
-        self.refuse_null(column, values.is_null(self.in_batch))?;
-        Ok(values.value(self.in_batch))
-    }
-
-    pub(super) fn list<T: ArrowPrimitiveType>(
-        &self,
-        column: Column,
-    ) -> Result<Vec<T::Native>, ArtifactError> {
-        let array = self.column(column)?;
-        let items = self.items(column)?;
-        self.refuse_null(column, items.is_none())?;
-        let Some(items) = items else { return Ok(Vec::new()) };
-        let values = items.as_primitive_opt::<T>().ok_or_else(|| self.wrong_type(column, array))?;
-        self.refuse_null(column, values.null_count() > 0)?;
-        Ok(values.values().to_vec())
-    }
-
-    /// A list that must be as long as the ids it belongs to.
-    pub(super) fn list_of<T: ArrowPrimitiveType>(
-        &self,
-        column: Column,
-        expected: usize,
-    ) -> Result<Vec<T::Native>, ArtifactError> {
-        let values = self.list::<T>(column)?;
-        self.check_len(column, values.len(), expected)?;
-        Ok(values)
-    }
-
-    /// Spans of `expected` tokens, or `None` for a null.
-    pub(super) fn spans(&self, column: Column, expected: usize) -> Result<Option<Vec<Span>>, ArtifactError> {
-        let Some(items) = self.items(column)? else { return Ok(None) };
-        self.check_len(column, items.len(), expected)?;
-        let items = items.as_struct_opt().ok_or_else(|| self.wrong_type(column, &items))?;
-        self.refuse_null(column, items.null_count() > 0)?;
-        let starts = self.span_end(column, items, "start")?;
-        let ends = self.span_end(column, items, "end")?;
-        Ok(Some(starts.iter().zip(ends).map(|(&start, &end)| Span { start, end }).collect()))
-    }
-
-    pub(super) fn check_len(
-        &self,
-        column: Column,
-        found: usize,
-        expected: usize,
-    ) -> Result<(), ArtifactError> {
-        if found == expected {
-            return Ok(());
-        }
-        let (path, row) = (self.path.to_path_buf(), self.row);
-        Err(ArtifactError::Length { path, row, column: column.name, found, expected })
-    }
-
-    fn span_end<'s>(
-        &self,
-        column: Column,
-        items: &'s StructArray,
-        name: &str,
-    ) -> Result<&'s [u32], ArtifactError> {
-        let values = items.column_by_name(name).and_then(|array| array.as_primitive_opt::<UInt32Type>());
-        let values = values.ok_or_else(|| self.wrong_type(column, items))?;
-        self.refuse_null(column, values.null_count() > 0)?;
-        Ok(values.values())
-    }
-
-    fn items(&self, column: Column) -> Result<Option<arrow::array::ArrayRef>, ArtifactError> {
-        let array = self.column(column)?;
-        let list = array.as_list_opt::<i32>().ok_or_else(|| self.wrong_type(column, array))?;
-        Ok((!list.is_null(self.in_batch)).then(|| list.value(self.in_batch)))
-    }
-
-    fn column(&self, column: Column) -> Result<&'a dyn Array, ArtifactError> {
-        let (name, expected) = (column.name, column.expected());
-        self.batch.column_by_name(name).map(AsRef::as_ref).ok_or_else(|| ArtifactError::MissingColumn {
-            path: self.path.to_path_buf(),
-            column: name,
-            expected,
-        })
-    }
-
-    fn refuse_null(&self, column: Column, is_null: bool) -> Result<(), ArtifactError> {
-        if !is_null {
-            return Ok(());
-        }
-        let (path, row, expected) = (self.path.to_path_buf(), self.row, column.expected());
-        Err(ArtifactError::Null { path, row, column: column.name, expected })
-    }
-
-    fn wrong_type(&self, column: Column, found: &dyn Array) -> ArtifactError {
-        ArtifactError::ColumnType {
-            path: self.path.to_path_buf(),
-            column: column.name,
-            expected: column.expected(),
-            found: Box::new(found.data_type().clone()),
-        }
-    }
 }

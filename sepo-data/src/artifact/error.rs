@@ -137,4 +137,17 @@ pub enum ArtifactError {
         /// Why.
         source: serde_json::Error,
     },
+    /// The values are not those that were written.
+    #[error(
+        "the values of `{}` have the checksum {found}, but {expected} was written: the file has been damaged or changed; run the stage that wrote it again",
+        path.display()
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The checksum in the file's metadata.
+        expected: String,
+        /// The checksum of the values read.
+        found: String,
+    },
 }

@@ -5,6 +5,11 @@
 //! opened and every row's lengths when read, and name file, row and column of what is wrong. Columns that are not
 //! part of a schema are ignored.
 //!
+//! A BLAKE3 hash of all values stands under a key-value metadata key of its own, `sepo-values-blake3`, and is compared
+//! at a file's end. A file without that key is read without; a program that changes values must leave the key out.
+//!
+//! Each file is a row type with its columns and its metadata ([`ArtifactRow`]); writing and reading are the same for all.
+//!
 //! | file | row type | columns |
 //! |---|---|---|
 //! | `scores.parquet` | [`ScoredPair`] | `row`, three id lists; for each side `_oracle_logps`, `_reference_logps`, `_scores`, `_spans`, `_truncated` |
@@ -13,21 +18,26 @@
 
 mod atomic;
 mod buffer;
+mod checksum;
 mod column;
 mod error;
 mod hash;
 mod logps;
 mod meta;
+mod reader;
+mod row;
 mod scores;
-mod scores_writer;
 mod selection;
-mod table;
+mod view;
+mod writer;
 
 pub use atomic::AtomicFile;
 pub use error::ArtifactError;
 pub use hash::content_hash;
 pub use logps::{LogpsReader, LogpsWriter, PairLogps};
 pub use meta::{ContentSource, LogpsMeta, META_KEY, ScoresMeta, SelectionMeta, TokenCounts};
-pub use scores::{ScoredPair, ScoredResponse, ScoresReader};
-pub use scores_writer::ScoresWriter;
+pub use reader::ArtifactReader;
+pub use row::ArtifactRow;
+pub use scores::{ScoredPair, ScoredResponse, ScoresReader, ScoresWriter};
 pub use selection::{SelectedPair, SelectionReader, SelectionWriter};
+pub use writer::ArtifactWriter;

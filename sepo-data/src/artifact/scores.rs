@@ -1,12 +1,11 @@
-//! `scores.parquet`, read: for every response token what oracle and reference say about it.
-
-use std::path::Path;
+//! `scores.parquet`: for every response token what oracle and reference say about it.
 
 use arrow::datatypes::{Float32Type, UInt32Type};
 
-use super::column::{Column, ColumnKind, RowView};
-use super::table::TableReader;
-use super::{ArtifactError, ScoresMeta};
+use super::column::{Column, ColumnKind, ROW};
+use super::row::{ArtifactRow, Value};
+use super::view::{Place, RowView};
+use super::{ArtifactError, ArtifactReader, ArtifactWriter, ScoresMeta};
 use crate::{Side, Span};
 
 /// One scored response.
@@ -44,53 +43,11 @@ pub struct ScoredPair {
     pub rejected: ScoredResponse,
 }
 
-/// The columns of one side.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SideColumns {
-    pub(super) ids: Column,
-    pub(super) oracle_logps: Column,
-    pub(super) reference_logps: Column,
-    pub(super) scores: Column,
-    pub(super) spans: Column,
-    pub(super) truncated: Column,
-}
+/// A `scores.parquet` under construction; the counts in the metadata (pairs, tokens, truncated responses) are kept by
+/// the writer.
+pub type ScoresWriter = ArtifactWriter<ScoredPair>;
 
-pub(super) const ROW: Column = Column::new("row", ColumnKind::UInt64);
-pub(super) const PROMPT_IDS: Column = Column::new("prompt_ids", ColumnKind::UInt32List);
-const CHOSEN: SideColumns = SideColumns {
-    ids: Column::new("chosen_ids", ColumnKind::UInt32List),
-    oracle_logps: Column::new("chosen_oracle_logps", ColumnKind::Float32List),
-    reference_logps: Column::new("chosen_reference_logps", ColumnKind::Float32List),
-    scores: Column::new("chosen_scores", ColumnKind::Float32List),
-    spans: Column::new("chosen_spans", ColumnKind::SpanList),
-    truncated: Column::new("chosen_truncated", ColumnKind::Boolean),
-};
-const REJECTED: SideColumns = SideColumns {
-    ids: Column::new("rejected_ids", ColumnKind::UInt32List),
-    oracle_logps: Column::new("rejected_oracle_logps", ColumnKind::Float32List),
-    reference_logps: Column::new("rejected_reference_logps", ColumnKind::Float32List),
-    scores: Column::new("rejected_scores", ColumnKind::Float32List),
-    spans: Column::new("rejected_spans", ColumnKind::SpanList),
-    truncated: Column::new("rejected_truncated", ColumnKind::Boolean),
-};
-
-pub(super) const fn side_columns(side: Side) -> SideColumns {
-    match side {
-        Side::Chosen => CHOSEN,
-        Side::Rejected => REJECTED,
-    }
-}
-
-/// All columns in the file's order.
-pub(super) fn columns() -> Vec<Column> {
-    let ids = [ROW, PROMPT_IDS, CHOSEN.ids, REJECTED.ids];
-    let rest = [CHOSEN, REJECTED]
-        .into_iter()
-        .flat_map(|side| [side.oracle_logps, side.reference_logps, side.scores, side.spans, side.truncated]);
-    ids.into_iter().chain(rest).collect()
-}
-
-/// The rows of a `scores.parquet`, in order, as an iterator. It ends after the first error.
+/// The rows of a `scores.parquet`.
 ///
 /// # Examples
 ///
@@ -111,67 +68,127 @@ pub(super) fn columns() -> Vec<Column> {
 /// assert_eq!(pairs, [pair]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct ScoresReader {
-    table: TableReader,
-    meta: ScoresMeta,
+pub type ScoresReader = ArtifactReader<ScoredPair>;
+
+/// The columns of one side.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SideColumns {
+    pub(super) ids: Column,
+    pub(super) oracle_logps: Column,
+    pub(super) reference_logps: Column,
+    pub(super) scores: Column,
+    pub(super) spans: Column,
+    pub(super) truncated: Column,
 }
 
-impl ScoresReader {
-    /// An open file, its schema and metadata checked.
-    ///
-    /// # Errors
-    ///
-    /// * [`ArtifactError::Read`], [`ArtifactError::Parquet`]: not a readable Parquet file.
-    /// * [`ArtifactError::MissingColumn`], [`ArtifactError::ColumnType`]: another schema.
-    /// * [`ArtifactError::MissingMeta`], [`ArtifactError::Meta`]: no usable `sepo` metadata.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, ArtifactError> {
-        let (table, meta) = TableReader::open(path.as_ref(), &columns())?;
-        Ok(Self { table, meta })
-    }
+pub(super) const PROMPT_IDS: Column = Column::new("prompt_ids", ColumnKind::UInt32List);
+const CHOSEN: SideColumns = SideColumns {
+    ids: Column::new("chosen_ids", ColumnKind::UInt32List),
+    oracle_logps: Column::noisy("chosen_oracle_logps"),
+    reference_logps: Column::noisy("chosen_reference_logps"),
+    scores: Column::noisy("chosen_scores"),
+    spans: Column::new("chosen_spans", ColumnKind::SpanList),
+    truncated: Column::new("chosen_truncated", ColumnKind::Boolean),
+};
+const REJECTED: SideColumns = SideColumns {
+    ids: Column::new("rejected_ids", ColumnKind::UInt32List),
+    oracle_logps: Column::noisy("rejected_oracle_logps"),
+    reference_logps: Column::noisy("rejected_reference_logps"),
+    scores: Column::noisy("rejected_scores"),
+    spans: Column::new("rejected_spans", ColumnKind::SpanList),
+    truncated: Column::new("rejected_truncated", ColumnKind::Boolean),
+};
 
-    /// Where the scores came from.
-    #[must_use]
-    pub fn meta(&self) -> &ScoresMeta {
-        &self.meta
-    }
-
-    /// Rows in the file.
-    #[must_use]
-    pub fn n_rows(&self) -> u64 {
-        self.table.n_rows()
-    }
-
-    /// The file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.table.path()
+pub(super) const fn side_columns(side: Side) -> SideColumns {
+    match side {
+        Side::Chosen => CHOSEN,
+        Side::Rejected => REJECTED,
     }
 }
 
-impl Iterator for ScoresReader {
-    type Item = Result<ScoredPair, ArtifactError>;
+impl ArtifactRow for ScoredPair {
+    type Meta = ScoresMeta;
 
-    fn next(&mut self) -> Option<Self::Item> {
-        self.table.next_row(|view| {
-            Ok(ScoredPair {
-                row: view.u64(ROW)?,
-                prompt_ids: view.list::<UInt32Type>(PROMPT_IDS)?,
-                chosen: response(&view, CHOSEN)?,
-                rejected: response(&view, REJECTED)?,
+    const COLUMNS: &'static [Column] = &[
+        ROW,
+        PROMPT_IDS,
+        CHOSEN.ids,
+        REJECTED.ids,
+        CHOSEN.oracle_logps,
+        CHOSEN.reference_logps,
+        CHOSEN.scores,
+        CHOSEN.spans,
+        CHOSEN.truncated,
+        REJECTED.oracle_logps,
+        REJECTED.reference_logps,
+        REJECTED.scores,
+        REJECTED.spans,
+        REJECTED.truncated,
+    ];
+
+    fn values(&self) -> Vec<Value<'_>> {
+        let mut values = vec![
+            Value::UInt64(self.row),
+            Value::UInt32List(&self.prompt_ids),
+            Value::UInt32List(&self.chosen.ids),
+            Value::UInt32List(&self.rejected.ids),
+        ];
+        for response in [&self.chosen, &self.rejected] {
+            values.extend([
+                Value::Float32List(&response.oracle_logps),
+                Value::Float32List(&response.reference_logps),
+                Value::Float32List(&response.scores),
+                Value::SpanList(response.spans.as_deref()),
+                Value::Boolean(response.truncated),
+            ]);
+        }
+        values
+    }
+
+    fn decode(view: &RowView<'_>) -> Result<Self, ArtifactError> {
+        let response = |columns: SideColumns| {
+            Ok(ScoredResponse {
+                ids: view.list::<UInt32Type>(columns.ids)?,
+                oracle_logps: view.list::<Float32Type>(columns.oracle_logps)?,
+                reference_logps: view.list::<Float32Type>(columns.reference_logps)?,
+                scores: view.list::<Float32Type>(columns.scores)?,
+                spans: view.spans(columns.spans)?,
+                truncated: view.boolean(columns.truncated)?,
             })
+        };
+        Ok(Self {
+            row: view.u64(ROW)?,
+            prompt_ids: view.list::<UInt32Type>(PROMPT_IDS)?,
+            chosen: response(CHOSEN)?,
+            rejected: response(REJECTED)?,
         })
     }
-}
 
-fn response(view: &RowView<'_>, columns: SideColumns) -> Result<ScoredResponse, ArtifactError> {
-    let ids = view.list::<UInt32Type>(columns.ids)?;
-    let n = ids.len();
-    Ok(ScoredResponse {
-        ids,
-        oracle_logps: view.list_of::<Float32Type>(columns.oracle_logps, n)?,
-        reference_logps: view.list_of::<Float32Type>(columns.reference_logps, n)?,
-        scores: view.list_of::<Float32Type>(columns.scores, n)?,
-        spans: view.spans(columns.spans, n)?,
-        truncated: view.boolean(columns.truncated)?,
-    })
+    /// Every list of a side is as long as its ids.
+    fn check(&self, place: Place<'_>) -> Result<(), ArtifactError> {
+        for (response, columns) in [(&self.chosen, CHOSEN), (&self.rejected, REJECTED)] {
+            let n = response.ids.len();
+            place.check_len(columns.oracle_logps, response.oracle_logps.len(), n)?;
+            place.check_len(columns.reference_logps, response.reference_logps.len(), n)?;
+            place.check_len(columns.scores, response.scores.len(), n)?;
+            place.check_len(columns.spans, response.spans.as_ref().map_or(n, Vec::len), n)?;
+        }
+        Ok(())
+    }
+
+    fn clear_counts(meta: &mut ScoresMeta) {
+        meta.n_pairs = 0;
+        meta.n_prompt_tokens = 0;
+        meta.n_chosen_tokens = 0;
+        meta.n_rejected_tokens = 0;
+        meta.n_truncated = 0;
+    }
+
+    fn count(&self, meta: &mut ScoresMeta) {
+        meta.n_pairs += 1;
+        meta.n_prompt_tokens += self.prompt_ids.len() as u64;
+        meta.n_chosen_tokens += self.chosen.ids.len() as u64;
+        meta.n_rejected_tokens += self.rejected.ids.len() as u64;
+        meta.n_truncated += [&self.chosen, &self.rejected].into_iter().filter(|r| r.truncated).count() as u64;
+    }
 }
