@@ -9,6 +9,7 @@ mod console;
 mod exit;
 pub mod heatmap;
 mod interrupt;
+mod length;
 mod machine;
 mod model_dir;
 mod pairs;

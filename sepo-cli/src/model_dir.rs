@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use sepo_data::{PairTokenizer, SpecialTokens, TokenizeConfig};
-use sepo_model::{Model, ModelConfig};
+use sepo_model::{Model, ModelConfig, ModelError};
 
 use crate::console::say;
-use crate::exit::{CliError, Exit, io_error};
+use crate::exit::{CliError, Exit};
 
 /// The model in `dir`, said on stderr.
 pub(crate) fn load_model(name: &str, dir: &Path) -> Result<Model, CliError> {
@@ -31,29 +31,28 @@ pub(crate) fn load_tokenizer(dir: &Path, config: &TokenizeConfig) -> Result<Pair
     if dir.join("tokenizer.json").is_file() {
         return PairTokenizer::from_model_dir(dir, config).map_err(failed);
     }
-    let path = dir.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| io_error(&path, source))?;
-    let model = ModelConfig::from_json(&text)?;
+    let model = read_config(dir)?;
     say(format!("`{}` has no tokenizer.json: only pairs that hold ids can be used", dir.display()));
     let vocab = u32::try_from(model.vocab).map_err(|error| CliError::of(Exit::Usage, error))?;
     let special = SpecialTokens { closing_ids: model.eos_token_ids, ..SpecialTokens::default() };
     PairTokenizer::ids_only(Some(vocab), special, config).map_err(failed)
 }
 
-/// Checks that every id the tokenizer can produce has an embedding, and that lengths stay within the model's positions.
+/// The configuration of the model in `dir`, without its weights.
+pub(crate) fn read_config(dir: &Path) -> Result<ModelConfig, ModelError> {
+    let path = dir.join("config.json");
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
+    ModelConfig::from_json(&text).map_err(|error| match error {
+        ModelError::Json { source, .. } => ModelError::Json { path, source },
+        other => other,
+    })
+}
+
+/// Checks that every id the tokenizer can produce has an embedding.
 pub(crate) fn check_fit(model: &Model, tokenizer: &PairTokenizer) -> Result<(), CliError> {
     if let Some(largest) = tokenizer.max_id() {
         model.check_vocabulary(largest)?;
-    }
-    let asked = tokenizer.config().truncation.max_length;
-    let positions = model.config.max_position;
-    if asked > positions {
-        return Err(CliError::usage(
-            format!(
-                "`--max-length {asked}` is more than the model's {positions} positions (max_position_embeddings)"
-            ),
-            format!("use `--max-length {positions}` or less"),
-        ));
     }
     Ok(())
 }

@@ -110,6 +110,8 @@ pub(crate) fn describe_skipped(skipped: &SkippedPair) -> String {
 /// A stream of tokenized pairs. It ends with the first failure.
 pub(crate) struct PairStream<'a> {
     encoded: EncodeStream<'a, GoodPairs<'a>>,
+    /// Tokens of a sequence at most.
+    max_length: usize,
     args: &'a DataArgs,
     met: Rc<RefCell<Met>>,
 }
@@ -135,7 +137,8 @@ impl<'a> PairStream<'a> {
         let met = Rc::new(RefCell::new(Met::default()));
         let left = args.limit.unwrap_or(usize::MAX);
         let pairs = GoodPairs { reader, args, left, met: Rc::clone(&met) };
-        Ok(Self { encoded: tokenizer.encode_stream(pairs), args, met })
+        let max_length = tokenizer.config().truncation.max_length;
+        Ok(Self { encoded: tokenizer.encode_stream(pairs), max_length, args, met })
     }
 
     /// Counts so far.
@@ -153,11 +156,12 @@ impl<'a> PairStream<'a> {
         let counts = self.counts();
         let report = self.report();
         say(format!(
-            "data: {} pairs, {} prompt tokens, {} chosen, {} rejected",
+            "data: {} pairs, {} prompt tokens, {} chosen, {} rejected, at most {} a sequence",
             grouped(counts.used),
             grouped(report.n_prompt_tokens),
             grouped(report.chosen.n_tokens),
-            grouped(report.rejected.n_tokens)
+            grouped(report.rejected.n_tokens),
+            grouped(self.max_length as u64)
         ));
         let notes = [
             ("prompts cut at their start", report.n_prompts_truncated),

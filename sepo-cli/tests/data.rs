@@ -59,6 +59,11 @@ fn check_finds_every_planted_problem_with_file_row_and_reason() {
         assert!(human.contains(line), "{line}: {human}");
     }
     assert_eq!(listed.len(), 10);
+    let rows: Vec<usize> =
+        listed.iter().filter_map(|line| line.split([' ', ':']).nth(2)?.parse().ok()).collect();
+    assert_eq!(rows, (1..=10).collect::<Vec<_>>(), "in the order of the file, whatever found them");
+    let few = sepo(arguments.iter().chain(&["--show-bad-rows", "3", "--json"])).json();
+    assert_eq!(few["bad_rows"], json!(listed[..3]));
     assert_eq!(check["unusable"], json!(expected));
     assert_eq!((&check["rows"], &check["usable"]), (&json!(15), &json!(5)));
     assert_eq!(check["unit"], "tokens");

@@ -54,6 +54,51 @@ fn oracle_and_score_write_what_they_report() {
     );
 }
 
+#[test]
+fn the_default_length_is_cut_to_what_every_model_has_positions_for() {
+    let world = World::new(6);
+    world.write_model("short", 64);
+    world.write_model("middle", 128);
+    let told = |line: &str| {
+        let ran = world.sepo(&format!("{line} --json")).done();
+        (ran.stdout_json()["max_length"].as_u64(), ran.stderr)
+    };
+    let small = "--max-steps 1 --batch-size 4";
+    for (line, length, named) in [
+        (format!("sft --model short --data pairs.jsonl --out sft {small}"), 64, "`short`"),
+        (format!("sft --model model --data pairs.jsonl --out whole {small}"), 1024, ""),
+        (format!("sft --model short --data pairs.jsonl --out typed {small} --max-length 40"), 40, ""),
+        (
+            format!(
+                "train --objective dpo --model middle --reference short --data pairs.jsonl --out dpo {small}"
+            ),
+            64,
+            "`short`",
+        ),
+        (format!("oracle --model short --data pairs.jsonl --out oracle {small}"), 64, "`short`"),
+        ("eval --model middle --data pairs.jsonl".to_owned(), 128, "`middle`"),
+        (
+            "score --oracle sft --reference short --data pairs.jsonl --out scores.parquet".to_owned(),
+            64,
+            "`sft`",
+        ),
+        ("data check pairs.jsonl --tokenizer middle".to_owned(), 128, "`middle`"),
+    ] {
+        let (found, stderr) = told(&line);
+        assert_eq!(found, Some(length), "{line}");
+        let cut = format!("max length: {length} tokens, since the model in {named}");
+        assert_eq!(stderr.contains(&cut), !named.is_empty(), "{line}: {stderr}");
+    }
+    let scores = sepo_data::ScoresReader::open(world.path("scores.parquet")).unwrap();
+    assert_eq!(scores.meta().max_length, Some(64));
+    let longest = world.scores("scores.parquet").iter().map(|pair| pair.prompt_ids.len()).max();
+    assert!(longest < Some(64));
+    // A selection has its lengths already.
+    world.sepo("select --scores scores.parquet --out selection.parquet").done();
+    let line = format!("train --objective sepo --model short --data selection.parquet --out sepo {small}");
+    assert_eq!(told(&line).0, None);
+}
+
 /// What a rule ranks by, largest first: of a score and its side.
 type Key = fn(f32, usize) -> f32;
 

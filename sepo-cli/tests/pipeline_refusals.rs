@@ -34,7 +34,7 @@ fn training_settings_out_of_range_are_named() {
     let world = World::new(2);
     for (flags, name) in [
         ("--batch-size 0", "`batch_size` is 0"),
-        ("--tokens-per-batch 0", "`tokens_per_batch` is 0"),
+        ("--tokens-per-batch 0", "'0' for '--tokens-per-batch"),
         ("--epochs 0", "`epochs` is 0"),
         ("--max-steps 0", "`max_steps` is 0"),
         ("--learning-rate=-1", "`learning_rate` is -1"),
@@ -65,6 +65,15 @@ fn training_settings_out_of_range_are_named() {
         world.sepo(&format!("{oracle} {flags}")).fails(USAGE, &[name]);
     }
     world.sepo("eval --model model --data pairs.jsonl --beta 1").fails(USAGE, &["--reference"]);
+    for line in [
+        "eval --model model --data pairs.jsonl",
+        "score --oracle model --reference model --data pairs.jsonl --out scores.parquet",
+        "sft --model model --data pairs.jsonl --out out",
+        oracle,
+    ] {
+        let typed = world.sepo(&format!("{line} --tokens-per-batch 0"));
+        typed.fails(USAGE, &["'0' for '--tokens-per-batch"]);
+    }
 }
 
 #[test]
@@ -88,7 +97,7 @@ fn models_that_cannot_be_used_are_named_with_what_is_wrong() {
     sft("absent", "").fails(USAGE, &["absent"]);
     sft("model", "--max-length 1025").fails(USAGE, &["--max-length 1025", "1024 positions"]);
     world.write_model("short", 64);
-    sft("short", "").fails(USAGE, &["--max-length 1024", "64 positions"]);
+    sft("short", "--max-length 1024").fails(USAGE, &["`--max-length 1024`", "64 positions", "`short`"]);
     let config = world.read_text("model/config.json");
     for (from, to, names) in [
         ("\"llama\"", "\"gpt5\"", &["`gpt5`", "llama", "gpt_neox"][..]),

@@ -60,6 +60,40 @@ fn explain_marks_what_the_selection_keeps() {
 }
 
 #[test]
+fn explain_without_a_tokenizer_finds_the_oracles_or_shows_ids() {
+    let world = scored_world(3);
+    let explain = "explain --scores scores.parquet --row 1";
+    let text = |map: &serde_json::Value| map["sides"][0]["tokens"][0]["text"].as_str().unwrap().to_owned();
+    let named = world.sepo(&format!("{explain} --tokenizer model --json")).json();
+    let found = world.sepo(&format!("{explain} --json")).done();
+    assert_eq!(found.stdout_json(), named);
+    assert!(found.stderr.contains("tokenizer: oracle/oracle"), "{}", found.stderr);
+
+    std::fs::remove_file(world.path("oracle/oracle/tokenizer.json")).unwrap();
+    let pair = &world.scores("scores.parquet")[1];
+    let (prompt, first) = (format!("⟨{}⟩", pair.prompt_ids[0]), format!("⟨{}⟩", pair.chosen.ids[0]));
+    for flags in ["", "--tokenizer oracle/oracle"] {
+        let ids = world.sepo(&format!("{explain} {flags} --json")).done();
+        assert!(ids.stderr.contains("ids"), "{}", ids.stderr);
+        let map = ids.stdout_json();
+        assert!(map["prompt"].as_str().unwrap().starts_with(&prompt), "{map}");
+        assert_eq!(text(&map), first);
+        assert_eq!(map["sides"][0]["tokens"][0]["score"], named["sides"][0]["tokens"][0]["score"]);
+        let drawn = world.sepo(&format!("{explain} {flags}")).done();
+        assert!(drawn.stderr.contains(&first), "{}", drawn.stderr);
+    }
+    world.sepo(&format!("{explain} --html map.html")).done();
+    assert!(world.read_text("map.html").contains(&first));
+
+    world.write_model("other", 64);
+    let tokenizer = world.read_text("other/tokenizer.json");
+    world.write("other/tokenizer.json", tokenizer + "\n");
+    let other = world.sepo(&format!("{explain} --tokenizer other")).done();
+    assert!(other.stderr.contains("another tokenizer than that of `other`"), "{}", other.stderr);
+    world.sepo(&format!("{explain} --tokenizer absent")).fails(support::USAGE, &["absent"]);
+}
+
+#[test]
 fn a_real_model_scores_real_pairs() {
     let (Some(model), Some(pairs)) =
         (shared("models/stories260K"), shared("data/pairs/llmbar-Natural.jsonl"))

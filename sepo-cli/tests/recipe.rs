@@ -70,6 +70,9 @@ fn a_whole_run_is_made_once_and_then_only_where_something_changed() {
     for part in ["Policy and its start", "Reference and oracle", "Tokens selected", "row 0"] {
         assert!(page.contains(part), "{part}");
     }
+    for run in ["reference", "oracle", "train"] {
+        assert!(page.contains(&format!("</svg>{run}</li>")), "no `{run}` in a legend");
+    }
     let record: Value = serde_json::from_slice(&world.read("out/select/stage.json")).unwrap();
     assert_eq!(record["settings"]["select"]["keep_chosen"], "0.3");
     assert_eq!(record["inputs"][0]["name"], "score/scores.parquet");
@@ -170,6 +173,24 @@ fn a_value_that_cannot_be_used_is_named_with_its_line() {
             "keep_chosen = 0.3\nrule = \"all\"",
             &["`select.keep_chosen` has no meaning", "recipe.toml:20:1"],
         ),
+        (
+            "keep_chosen = 0.3\n\n[train]",
+            "rule = \"all\"\n\n[train]\nnormalizer = \"nominal\"",
+            &["`train.normalizer` has no meaning", "rule `all`", "recipe.toml:23:1"],
+        ),
+        ("max_steps = 3", "tokens_per_batch = 0", &["`train.tokens_per_batch`", "recipe.toml:25:20"]),
+        ("fraction = 0.5", "tokens_per_batch = 0", &["`oracle.tokens_per_batch`", "recipe.toml:14:20"]),
+        (
+            "max_steps = 3",
+            "[score]\ntokens_per_batch = 0",
+            &["`score.tokens_per_batch`", "recipe.toml:26:20"],
+        ),
+        ("max_steps = 3", "[eval]\ntokens_per_batch = 0", &["`eval.tokens_per_batch`", "recipe.toml:26:20"]),
+        (
+            "max_steps = 3",
+            "[tokens]\nmax_length = 2000",
+            &["`tokens.max_length` is 2000", "1024 positions", "`models.base`", "recipe.toml:26:14"],
+        ),
         ("seed = 3", "seed = = 3", &["no TOML", "recipe.toml:3:8"]),
         ("policy = \"model\"", "policy = \"out/train\"", &["`models.policy` is no model folder"]),
     ] {
@@ -177,6 +198,42 @@ fn a_value_that_cannot_be_used_is_named_with_its_line() {
         world.write("recipe.toml", RECIPE.replace(good, bad));
         world.sepo("run recipe.toml").fails(USAGE, names);
     }
+}
+
+#[test]
+fn the_default_length_is_cut_to_the_positions_of_the_shortest_model() {
+    let world = world();
+    world.write_model("short", 64);
+    let line = "run recipe.toml --json --set models.policy=short";
+    let ran = world.sepo(&format!("{line} --dry-run")).done();
+    assert!(ran.stderr.contains("max length: 64 tokens"), "{}", ran.stderr);
+    let summary = world.sepo(line).json();
+    for (stage, pointer) in [(0, "/max_length"), (1, "/max_length"), (4, "/policy/max_length")] {
+        assert_eq!(summary["stages"][stage]["result"].pointer(pointer), Some(&Value::from(64)), "{summary}");
+    }
+    let record: Value = serde_json::from_slice(&world.read("out/score/stage.json")).unwrap();
+    assert_eq!(record["settings"]["tokens"]["truncation"]["max_length"], 64);
+    let typed = world.sepo(&format!("{line} --set tokens.max_length=100"));
+    typed.fails(USAGE, &["`tokens.max_length` is 100", "64 positions", "`models.policy`", "--set"]);
+}
+
+#[test]
+fn what_a_stage_refuses_is_told_with_keys_and_their_lines() {
+    let world = world();
+    let pairs = world.read_text("pairs.jsonl");
+    world.write("pairs.jsonl", format!("{pairs}{{\"prompt\": \"p\"}}\n"));
+    let recipe = RECIPE.replace("[models]", "strict = true\n\n[models]");
+    world.write("recipe.toml", recipe);
+    let strict = world.sepo("run recipe.toml");
+    strict.fails(DATA, &["stage `oracle`", "row 16", "leave `data.strict` out", "recipe.toml:9:1"]);
+    assert!(!strict.stderr.contains("--strict"), "{}", strict.stderr);
+    world.write("recipe.toml", RECIPE.replace("keep_chosen = 0.3", "rule = { threshold = { at = 1e9 } }"));
+    let none = world.sepo("run recipe.toml");
+    none.fails(
+        DATA,
+        &["stage `select`", "`select.keep_chosen`", "`select.rule.threshold.at`", "recipe.toml:20:24"],
+    );
+    assert!(!none.stderr.contains("`--"), "{}", none.stderr);
 }
 
 #[test]

@@ -1,10 +1,42 @@
 //! Which data, and how it becomes token ids.
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, ValueEnum};
 use sepo_data::{
     Bos, Boundary, Eos, LongPrompt, PairFormat, ReadConfig, TemplateChoice, TextHandling, TokenizeConfig,
     TruncationConfig,
 };
+
+/// What the `data` commands read. After a command's own flags: clap puts what follows below the last heading.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InputArgs {
+    /// Files, folders or globs
+    #[arg(required = true, value_name = "DATA")]
+    pub(crate) inputs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) read: DataArgs,
+}
+
+/// Pairs as a model sees them. After a command's own flags, as [`InputArgs`].
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PairArgs {
+    /// Pairs
+    #[arg(long, value_name = "DATA", required = true, num_args = 1..)]
+    pub(crate) data: Vec<String>,
+    #[command(flatten)]
+    pub(crate) read: DataArgs,
+    #[command(flatten)]
+    pub(crate) tokens: TokenArgs,
+}
+
+/// How commands that only run a model forward group pairs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ForwardArgs {
+    /// Tokens of a forward pass; a longer pair runs alone
+    #[arg(long, value_name = "N", default_value = "8192")]
+    pub(crate) tokens_per_batch: NonZeroUsize,
+}
 
 /// Flags of every command that reads pairs.
 #[derive(Debug, Clone, Args)]
@@ -53,18 +85,17 @@ impl DataArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tokens")]
 pub(crate) struct TokenArgs {
-    /// Tokens of prompt and response together
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    pub(crate) max_length: usize,
+    /// Tokens of prompt and response together [default: 1024, or the model's positions where it has fewer]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_length: Option<usize>,
     /// Tokens of the prompt [default: what the longer response leaves, at least half]
     #[arg(long, value_name = "N")]
     pub(crate) max_prompt_length: Option<usize>,
     /// What happens to a longer prompt
     #[arg(long, value_enum, default_value_t = LongPromptArg::Truncate)]
     pub(crate) long_prompt: LongPromptArg,
-    /// `model`, `chatml`, `plain`, or a file with a Jinja template
-    #[arg(long, value_name = "TEMPLATE", default_value = "model")]
-    pub(crate) chat_template: String,
+    #[command(flatten)]
+    pub(crate) template: TemplateArgs,
     /// Render plain strings through the chat template too
     #[arg(long)]
     pub(crate) text_as_chat: bool,
@@ -98,6 +129,20 @@ pub(crate) enum BoundaryArg {
     Strict,
 }
 
+/// How a conversation becomes text.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TemplateArgs {
+    /// `model`, `chatml`, `plain`, or a file with a Jinja template
+    #[arg(long, value_name = "TEMPLATE", default_value = "model")]
+    pub(crate) chat_template: String,
+}
+
+impl TemplateArgs {
+    pub(crate) fn choice(&self) -> TemplateChoice {
+        template_choice(&self.chat_template)
+    }
+}
+
 /// `model`, a built-in template's name, or a file.
 pub(crate) fn template_choice(typed: &str) -> TemplateChoice {
     match typed {
@@ -108,7 +153,8 @@ pub(crate) fn template_choice(typed: &str) -> TemplateChoice {
 }
 
 impl TokenArgs {
-    pub(crate) fn config(&self) -> TokenizeConfig {
+    /// The configuration; `max_length` is what became of the flag beside the models' positions.
+    pub(crate) fn config(&self, max_length: usize) -> TokenizeConfig {
         TokenizeConfig {
             boundary: match self.boundary {
                 BoundaryArg::Resplit => Boundary::Resplit,
@@ -121,9 +167,9 @@ impl TokenArgs {
             },
             eos: if self.no_eos { Eos::Never } else { Eos::Append },
             text: if self.text_as_chat { TextHandling::AsChat } else { TextHandling::Plain },
-            template: template_choice(&self.chat_template),
+            template: self.template.choice(),
             truncation: TruncationConfig {
-                max_length: self.max_length,
+                max_length,
                 max_prompt_length: self.max_prompt_length,
                 long_prompt: match self.long_prompt {
                     LongPromptArg::Truncate => LongPrompt::Truncate,

@@ -1,21 +1,24 @@
 //! What can be typed. What it means is in the libraries' configurations.
 
 mod data;
+mod data_command;
 mod machine;
 mod objective;
 mod run;
+mod shown;
 mod stage;
 mod train;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use data::{DataArgs, TokenArgs, template_choice};
+pub(crate) use data::{DataArgs, ForwardArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice};
+pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, ShowArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use objective::{ObjectiveArgs, ObjectiveName};
 pub(crate) use run::RunArgs;
+pub(crate) use shown::{ExplainArgs, GenerateArgs, QuickstartArgs, ReportArgs};
 pub(crate) use stage::{
-    CheckArgs, ConvertArgs, DataCommand, EosArg, EvalArgs, ExplainArgs, GenerateArgs, OracleArgs,
-    QuickstartArgs, ReportArgs, RuleArg, ScoreArgs, SelectArgs, SftArgs, ShowArgs, TrainCommandArgs,
+    EosArg, EvalArgs, OracleArgs, RuleArg, ScoreArgs, SelectArgs, SftArgs, TrainCommandArgs,
 };
 pub(crate) use train::TrainArgs;
 

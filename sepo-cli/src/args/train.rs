@@ -1,5 +1,7 @@
 //! How a model is trained.
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, ValueEnum};
 use sepo_train::{ActivationPolicy, Scheduler, TrainConfig};
 
@@ -14,8 +16,8 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "PAIRS", default_value_t = 32)]
     pub(crate) batch_size: usize,
     /// Tokens of a forward pass; a longer pair runs alone
-    #[arg(long, value_name = "N", default_value_t = 4096)]
-    pub(crate) tokens_per_batch: usize,
+    #[arg(long, value_name = "N", default_value = "4096")]
+    pub(crate) tokens_per_batch: NonZeroUsize,
     /// Passes over the data, possibly a fraction
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     pub(crate) epochs: f64,
@@ -67,7 +69,7 @@ impl TrainArgs {
         TrainConfig {
             learning_rate: self.learning_rate.unwrap_or(default_rate),
             batch_size: self.batch_size,
-            tokens_per_batch: self.tokens_per_batch,
+            tokens_per_batch: self.tokens_per_batch.get(),
             epochs: self.epochs,
             max_steps: self.max_steps,
             scheduler: match self.scheduler {

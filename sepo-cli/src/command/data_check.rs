@@ -1,6 +1,8 @@
 //! `sepo-cli data check`
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use sepo_data::{
     DataError, PairContent, PairFormat, PairReader, PairRow, PairTokenizer, PreferencePair, TokenizeReport,
@@ -8,9 +10,11 @@ use sepo_data::{
 };
 use serde::Serialize;
 
+use super::bad_rows::BadRows;
 use crate::args::CheckArgs;
 use crate::console::{grouped, percent, result};
 use crate::exit::{CliError, Exit};
+use crate::length::max_length_of_tokenizer;
 use crate::model_dir::load_tokenizer;
 use crate::pairs::{describe as describe_bad, describe_skipped};
 
@@ -26,6 +30,9 @@ struct Check {
     bad_rows: Vec<String>,
     /// Bytes, or tokens where a tokenizer was given.
     unit: &'static str,
+    /// Tokens of a sequence at most, where a tokenizer was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_length: Option<usize>,
     lengths: BTreeMap<&'static str, Lengths>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokenized: Option<TokenizeReport>,
@@ -55,20 +62,29 @@ impl Lengths {
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
-    let config = args.data.read_config();
-    let tokenizer =
-        args.tokenizer.as_ref().map(|dir| load_tokenizer(dir, &args.tokens.config())).transpose()?;
-    let mut check = Check { unit: if tokenizer.is_some() { "tokens" } else { "bytes" }, ..Check::default() };
-    match open_pairs(&args.inputs, &config) {
-        Ok(reader) => check.read_pairs(args, reader, tokenizer.as_ref())?,
-        Err(DataError::NotPairs { .. }) => check.read_texts(args)?,
+    let config = args.input.read.read_config();
+    let load = |dir: &PathBuf| {
+        let length = max_length_of_tokenizer(args.tokens.max_length, dir);
+        load_tokenizer(dir, &args.tokens.config(length))
+    };
+    let tokenizer = args.tokenizer.as_ref().map(load).transpose()?;
+    let mut check = Check {
+        unit: if tokenizer.is_some() { "tokens" } else { "bytes" },
+        max_length: tokenizer.as_ref().map(|tokenizer| tokenizer.config().truncation.max_length),
+        ..Check::default()
+    };
+    let bad_rows = RefCell::new(BadRows::naming_at_most(args.show_bad_rows));
+    match open_pairs(&args.input.inputs, &config) {
+        Ok(reader) => check.read_pairs(args, reader, tokenizer.as_ref(), &bad_rows)?,
+        Err(DataError::NotPairs { .. }) => check.read_texts(args, &bad_rows)?,
         Err(error) => return Err(error.into()),
     }
+    (check.unusable, check.bad_rows) = bad_rows.into_inner().finish();
     result(args.machine.form(), &check, describe)?;
     if check.usable == 0 {
         return Err(CliError::new(Exit::Data, "no row of the data can be used", "see the reasons above"));
     }
-    if args.data.strict && check.usable < check.rows {
+    if args.input.read.strict && check.usable < check.rows {
         return Err(CliError::new(
             Exit::Data,
             "some rows cannot be used",
@@ -76,7 +92,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
         ));
     }
     let unusable = check.rows - check.usable;
-    if args.data.max_bad_rows.is_some_and(|bound| unusable > bound) {
+    if args.input.read.max_bad_rows.is_some_and(|bound| unusable > bound) {
         return Err(CliError::new(
             Exit::Data,
             format!("{} rows cannot be used", grouped(unusable)),
@@ -92,6 +108,7 @@ impl Check {
         args: &CheckArgs,
         mut reader: PairReader,
         tokenizer: Option<&PairTokenizer>,
+        bad_rows: &RefCell<BadRows>,
     ) -> Result<(), CliError> {
         self.format = reader.format().format.to_string();
         self.reason.clone_from(&reader.format().reason);
@@ -101,18 +118,19 @@ impl Check {
             .map(|split| format!("{} of {}", split.split, split.folder.display()))
             .collect();
         let mut failure = None;
-        let mut bad = Vec::new();
         let mut n_rows = 0;
         let good = std::iter::from_fn(|| {
             loop {
-                if args.data.limit.is_some_and(|limit| n_rows >= limit as u64) {
+                if args.input.read.limit.is_some_and(|limit| n_rows >= limit as u64) {
                     return None;
                 }
                 let row = reader.next()?;
                 n_rows += 1;
                 match row {
                     Ok(PairRow::Pair(pair)) => return Some(pair),
-                    Ok(PairRow::Bad(row)) => bad.push(row),
+                    Ok(PairRow::Bad(bad)) => {
+                        bad_rows.borrow_mut().add(n_rows - 1, bad.reason.name(), || describe_bad(&bad));
+                    }
                     Err(error) => {
                         failure = Some(error);
                         return None;
@@ -122,10 +140,7 @@ impl Check {
         });
         match tokenizer {
             None => good.for_each(|pair| self.add_text(&pair)),
-            Some(tokenizer) => self.add_tokens(args, tokenizer, good),
-        }
-        for row in &bad {
-            self.unusable(args, row.reason.name(), describe_bad(row));
+            Some(tokenizer) => self.add_tokens(tokenizer, good, bad_rows),
         }
         self.rows = n_rows;
         failure.map_or(Ok(()), |error| Err(error.into()))
@@ -133,9 +148,9 @@ impl Check {
 
     fn add_tokens(
         &mut self,
-        args: &CheckArgs,
         tokenizer: &PairTokenizer,
         pairs: impl Iterator<Item = PreferencePair>,
+        bad_rows: &RefCell<BadRows>,
     ) {
         let mut stream = tokenizer.encode_stream(pairs);
         for pair in stream.by_ref() {
@@ -147,7 +162,10 @@ impl Check {
                         ("rejected", pair.rejected.ids.len()),
                     ]);
                 }
-                Err(skipped) => self.unusable(args, skipped.reason.kind(), describe_skipped(&skipped)),
+                Err(skipped) => {
+                    let text = || describe_skipped(&skipped);
+                    bad_rows.borrow_mut().add(skipped.row, skipped.reason.kind(), text);
+                }
             }
         }
         self.tokenized = Some(stream.report().clone());
@@ -171,15 +189,17 @@ impl Check {
         });
     }
 
-    fn read_texts(&mut self, args: &CheckArgs) -> Result<(), CliError> {
-        let reader = open_texts(&args.inputs, &args.data.read_config())?;
+    fn read_texts(&mut self, args: &CheckArgs, bad_rows: &RefCell<BadRows>) -> Result<(), CliError> {
+        let reader = open_texts(&args.input.inputs, &args.input.read.read_config())?;
         self.format = PairFormat::Text.to_string();
         self.reason.clone_from(&reader.format().reason);
-        for item in reader.take(args.data.limit.unwrap_or(usize::MAX)) {
+        for item in reader.take(args.input.read.limit.unwrap_or(usize::MAX)) {
             self.rows += 1;
             match item? {
                 TextItem::Text(row) => self.add([("text", row.text.len())]),
-                TextItem::Bad(row) => self.unusable(args, row.reason.name(), describe_bad(&row)),
+                TextItem::Bad(bad) => {
+                    bad_rows.borrow_mut().add(self.rows - 1, bad.reason.name(), || describe_bad(&bad));
+                }
             }
         }
         Ok(())
@@ -189,13 +209,6 @@ impl Check {
         self.usable += 1;
         for (part, length) in parts {
             self.lengths.entry(part).or_default().add(length);
-        }
-    }
-
-    fn unusable(&mut self, args: &CheckArgs, reason: &str, text: String) {
-        *self.unusable.entry(reason.to_owned()).or_default() += 1;
-        if self.bad_rows.len() < args.show_bad_rows {
-            self.bad_rows.push(text);
         }
     }
 }
@@ -221,6 +234,9 @@ fn describe(check: &Check) -> String {
     }
     for (part, lengths) in &check.lengths {
         text += &format!("\n{part}: {}", describe_lengths(lengths, check.unit));
+    }
+    if let Some(max_length) = check.max_length {
+        text += &format!("\nmax length: {} tokens, prompt and response together", grouped(max_length as u64));
     }
     if let Some(report) = &check.tokenized {
         for (name, side) in [("chosen", &report.chosen), ("rejected", &report.rejected)] {

@@ -16,11 +16,11 @@ struct Converted {
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
-    let reader = open_pairs(&args.inputs, &args.data.read_config())?;
+    let reader = open_pairs(&args.input.inputs, &args.input.read.read_config())?;
     say(format!("data: {} ({})", reader.format().format, reader.format().reason));
     let mut writer = PairWriter::create(&args.out)?;
     let (mut unusable, mut is_empty) = (0, true);
-    for row in reader.take(args.data.limit.unwrap_or(usize::MAX)) {
+    for row in reader.take(args.input.read.limit.unwrap_or(usize::MAX)) {
         match row? {
             PairRow::Pair(pair) => {
                 writer.write(&pair.content)?;
@@ -29,7 +29,9 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
             PairRow::Bad(bad) => {
                 unusable += 1;
                 let text = describe_bad(&bad);
-                if args.data.strict || args.data.max_bad_rows.is_some_and(|bound| unusable > bound) {
+                if args.input.read.strict
+                    || args.input.read.max_bad_rows.is_some_and(|bound| unusable > bound)
+                {
                     let help = "mend the row, or allow more unusable rows";
                     return Err(CliError::new(Exit::Data, text, help));
                 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::args::ShowArgs;
 use crate::console::result;
 use crate::exit::{CliError, Exit};
+use crate::length::max_length_of_tokenizer;
 use crate::model_dir::load_tokenizer;
 use crate::pairs::describe as describe_bad;
 
@@ -43,8 +44,9 @@ struct Side {
 pub(crate) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
     refuse_foreign(args)?;
     crate::machine::prepare(&args.machine)?;
-    let tokenizer = load_tokenizer(&args.tokenizer, &args.tokens.config())?;
-    let mut reader = open_pairs(&args.inputs, &args.data.read_config())?;
+    let length = max_length_of_tokenizer(args.tokens.max_length, &args.tokenizer);
+    let tokenizer = load_tokenizer(&args.tokenizer, &args.tokens.config(length))?;
+    let mut reader = open_pairs(&args.input.inputs, &args.input.read.read_config())?;
     let format = reader.format().format.to_string();
     let at = usize::try_from(args.row).map_err(|error| CliError::of(Exit::Usage, error))?;
     let row = reader.nth(at).transpose()?.ok_or_else(|| {
@@ -81,9 +83,9 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
 /// One row is shown, so bounds on many rows have no meaning.
 fn refuse_foreign(args: &ShowArgs) -> Result<(), CliError> {
     let typed = [
-        ("--limit", args.data.limit.is_some()),
-        ("--strict", args.data.strict),
-        ("--max-bad-rows", args.data.max_bad_rows.is_some()),
+        ("--limit", args.input.read.limit.is_some()),
+        ("--strict", args.input.read.strict),
+        ("--max-bad-rows", args.input.read.max_bad_rows.is_some()),
     ];
     match typed.into_iter().find(|(_, is_typed)| *is_typed) {
         Some((flag, _)) => {

@@ -1,6 +1,6 @@
 //! `sepo-cli eval`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sepo_data::TokenizeConfig;
 use sepo_loss::Objective;
@@ -11,6 +11,7 @@ use super::stage;
 use crate::args::{DataArgs, EvalArgs};
 use crate::console::{grouped, number, percent, result};
 use crate::exit::{CliError, Exit};
+use crate::length::max_length;
 use crate::model_dir::{check_fit, load_model, load_tokenizer};
 use crate::pairs::PairStream;
 
@@ -30,6 +31,8 @@ pub(crate) struct EvalJob<'a> {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct EvalResult {
+    /// Tokens of a sequence at most.
+    max_length: usize,
     /// Negative log-likelihood of a chosen token, in nats.
     pub(crate) chosen_loss: Option<f64>,
     /// With a reference, the loss is DPO's.
@@ -38,14 +41,17 @@ pub(crate) struct EvalResult {
 
 pub(crate) fn run(args: &EvalArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
+    let pairs = &args.pairs;
+    let models: Vec<&Path> =
+        std::iter::once(&args.model).chain(&args.reference).map(PathBuf::as_path).collect();
     let job = EvalJob {
         model: &args.model,
         reference: args.reference.as_deref(),
-        data: &args.data,
-        read: &args.read,
-        tokens: args.tokens.config(),
+        data: &pairs.data,
+        read: &pairs.read,
+        tokens: pairs.tokens.config(max_length(pairs.tokens.max_length, &models)?),
         beta: args.beta,
-        tokens_per_batch: args.tokens_per_batch,
+        tokens_per_batch: args.forward.tokens_per_batch.get(),
     };
     result(args.machine.form(), &make(&job)?, describe)?;
     Ok(Exit::Done)
@@ -73,11 +79,11 @@ pub(crate) fn make(job: &EvalJob<'_>) -> Result<EvalResult, CliError> {
         Objective::Sft => report.loss,
         _ => evaluate_pairs(&model, &examples, &Objective::Sft, job.tokens_per_batch)?.loss,
     };
-    Ok(EvalResult { chosen_loss, pairs: report })
+    Ok(EvalResult { max_length: job.tokens.truncation.max_length, chosen_loss, pairs: report })
 }
 
 pub(crate) fn describe(result: &EvalResult) -> String {
-    let EvalResult { chosen_loss, pairs } = result;
+    let EvalResult { chosen_loss, pairs, .. } = result;
     let mut text = format!(
         "{} pairs\n  loss of a chosen token: {} nats\n  preference accuracy: {} by log-prob, {} by log-prob a token",
         grouped(pairs.n),

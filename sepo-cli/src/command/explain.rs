@@ -1,20 +1,24 @@
 //! `sepo-cli explain`
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use sepo_data::{PairTokenizer, ScoredPair, ScoredResponse, ScoresReader, SelectionReader, TokenizeConfig};
+use sepo_data::{
+    ContentSource, PairTokenizer, ScoredPair, ScoredResponse, ScoresReader, SelectionReader, SpecialTokens,
+    TokenizeConfig,
+};
 use sepo_select::{PairScores, ResponseEnd, SelectConfig, Selected, select_pair};
 
 use crate::args::ExplainArgs;
-use crate::console::result;
+use crate::console::{result, say, warn};
 use crate::exit::{CliError, Exit, io_error};
 use crate::heatmap::{Color, HeatmapPair, HeatmapSide, HeatmapToken, Width, ansi, html};
 use crate::model_dir::load_tokenizer;
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
-    let tokenizer = load_tokenizer(&args.tokenizer, &TokenizeConfig::default())?;
     let reader = ScoresReader::open(&args.scores)?;
+    let tokenizer = tokenizer(args.tokenizer.as_deref(), reader.meta().tokenizer.as_ref())?;
     let eos = reader.meta().eos_token_id;
     let pair = find(reader, &args.scores, args.row, |pair| pair.row)?;
     let selected = match &args.selection {
@@ -36,6 +40,44 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
         }
     })?;
     Ok(Exit::Done)
+}
+
+/// The tokenizer that names the tokens: the one in `typed`, or else the one that the scores were `made_with`, where it
+/// still lies there unchanged. Without any, tokens are shown as ids.
+fn tokenizer(typed: Option<&Path>, made_with: Option<&ContentSource>) -> Result<PairTokenizer, CliError> {
+    let config = TokenizeConfig::default();
+    if let Some(dir) = typed {
+        let tokenizer = load_tokenizer(dir, &config)?;
+        if let (Some(made_with), Some(hash)) = (made_with, tokenizer.tokenizer_hash())
+            && made_with.content_hash != hash
+        {
+            warn(format!("the scores were made with another tokenizer than that of `{}`", dir.display()));
+        }
+        return Ok(tokenizer);
+    }
+    let Some(source) = made_with else {
+        say("the scores were made from ids, so tokens are shown as ids; `--tokenizer DIR` would name them");
+        return ids_only(&config);
+    };
+    let dir = Path::new(&source.path);
+    match PairTokenizer::from_model_dir(dir, &config) {
+        Ok(tokenizer) if tokenizer.tokenizer_hash() == Some(&source.content_hash) => {
+            say(format!("tokenizer: {}", dir.display()));
+            Ok(tokenizer)
+        }
+        _ => {
+            say(format!(
+                "the tokenizer of the scores is no longer in `{}`, so tokens are shown as ids; `--tokenizer DIR` would \
+                 name them",
+                dir.display()
+            ));
+            ids_only(&config)
+        }
+    }
+}
+
+fn ids_only(config: &TokenizeConfig) -> Result<PairTokenizer, CliError> {
+    Ok(PairTokenizer::ids_only(None, SpecialTokens::default(), config)?)
 }
 
 /// Columns of the terminal, or of a page where there is none.
@@ -86,9 +128,15 @@ pub(crate) fn heatmap(
     pair: &ScoredPair,
     selected: &Selected,
 ) -> Result<HeatmapPair, CliError> {
+    let has_text = tokenizer.tokenizer_hash().is_some();
+    // Ids stand apart like words, so that lines break between them.
+    let id_text = |(i, id): (usize, u32)| match (has_text, i) {
+        (true, _) | (false, 0) => format!("⟨{id}⟩"),
+        (false, _) => format!(" ⟨{id}⟩"),
+    };
     let side = |name: &str, response: &ScoredResponse, weights: &[f32]| {
         let tokens = response.ids.iter().enumerate().map(|(i, id)| HeatmapToken {
-            text: tokenizer.token_text(*id).map_or_else(|| format!("⟨{id}⟩"), std::borrow::Cow::into_owned),
+            text: tokenizer.token_text(*id).map_or_else(|| id_text((i, *id)), Cow::into_owned),
             score: Some(response.scores[i]),
             selected: weights[i] != 0.0,
             planted: None,
@@ -116,7 +164,11 @@ pub(crate) fn heatmap(
     }
     Ok(HeatmapPair {
         title,
-        prompt: tokenizer.decode(&pair.prompt_ids)?,
+        prompt: if has_text {
+            tokenizer.decode(&pair.prompt_ids)?
+        } else {
+            pair.prompt_ids.iter().copied().enumerate().map(id_text).collect()
+        },
         sides: vec![
             side("chosen", &pair.chosen, &selected.chosen_weights),
             side("rejected", &pair.rejected, &selected.rejected_weights),

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
-use sepo_data::{AtomicFile, Eos, Message, PairTokenizer, TemplateChoice, TokenizeConfig};
+use sepo_data::{AtomicFile, Eos, Message, PairTokenizer, TokenizeConfig};
 use sepo_model::{GenerateConfig, generate};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,12 +32,8 @@ struct GenerateResult {
 pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let model = load_model("model", &args.model)?;
-    let template = match args.chat_template.as_str() {
-        "model" => TemplateChoice::Model,
-        name if sepo_data::BUILTIN_NAMES.contains(&name) => TemplateChoice::Builtin(name.to_owned()),
-        path => TemplateChoice::File(path.into()),
-    };
-    let tokenizer = load_tokenizer(&args.model, &TokenizeConfig { template, ..TokenizeConfig::default() })?;
+    let config = TokenizeConfig { template: args.template.choice(), ..TokenizeConfig::default() };
+    let tokenizer = load_tokenizer(&args.model, &config)?;
     let prompts = read_prompts(&args.prompts)?;
     let ids = prompts
         .iter()

@@ -1,5 +1,6 @@
 //! One file a subcommand: arguments in, libraries called, results printed.
 
+mod bad_rows;
 mod data_check;
 mod data_convert;
 mod data_show;

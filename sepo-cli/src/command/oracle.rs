@@ -19,6 +19,7 @@ use crate::args::{DataArgs, OracleArgs};
 use crate::console::{grouped, number, percent, result, say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
+use crate::length::max_length;
 use crate::model_dir::{check_fit, load_model, load_tokenizer};
 use crate::pairs::PairStream;
 use crate::progress::Progress;
@@ -51,6 +52,8 @@ pub(crate) struct OracleJob<'a> {
 /// What the command came to.
 #[derive(Debug, Serialize)]
 pub(crate) struct OracleResult {
+    /// Tokens of a sequence at most.
+    max_length: usize,
     pairs_used: usize,
     pairs_held_out: usize,
     oracle: TrainOutcome,
@@ -66,12 +69,15 @@ struct HeldOut {
 
 pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
+    let pairs = &args.pairs;
+    // With a reference, the other folder gives its tokenizer only.
+    let start = args.reference.as_deref().unwrap_or(&args.model);
     let job = OracleJob {
         model: &args.model,
         reference: args.reference.as_deref(),
-        data: &args.data,
-        read: &args.read,
-        tokens: args.tokens.config(),
+        data: &pairs.data,
+        read: &pairs.read,
+        tokens: pairs.tokens.config(max_length(pairs.tokens.max_length, &[start])?),
         fraction: args.oracle_fraction,
         eval_pairs: args.eval_pairs,
         reference_learning_rate: args.reference_learning_rate,
@@ -115,6 +121,7 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
     };
     let held_out = measure(job, &reference, &oracle, held_out)?;
     Ok(Ok(OracleResult {
+        max_length: job.tokens.truncation.max_length,
         pairs_used: subset.used.len(),
         pairs_held_out: subset.held_out.len(),
         oracle: outcome,

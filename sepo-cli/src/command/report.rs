@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::args::ReportArgs;
 use crate::console::result;
 use crate::exit::{CliError, Exit, io_error};
-use crate::report::{Curve, ReportData, Series, curves_from_metrics, render_html};
+use crate::report::{Curve, ReportData, Series, curves_from_metrics, labels, render_html};
 
 /// Runs and the folders below them that are looked through.
 const DEPTH: usize = 3;
@@ -73,14 +73,13 @@ pub(crate) fn find_runs(dir: &Path, depth: usize, runs: &mut Vec<PathBuf>) -> Re
 /// The same curve of all runs in one plot, in the order in which the first run has them.
 pub(crate) fn curves(root: &Path, runs: &[PathBuf]) -> Result<Vec<Curve>, CliError> {
     let mut joined: Vec<Curve> = Vec::new();
-    for run in runs {
-        let name = run.strip_prefix(root).unwrap_or(run).display().to_string();
+    for (run, name) in runs.iter().zip(labels(root, runs)) {
         for curve in curves_from_metrics(&run.join("metrics.jsonl"))? {
             let named = curve.series.iter().map(|series| Series {
-                name: match (name.is_empty(), curve.series.len()) {
-                    (true, _) => series.name.clone(),
-                    (false, 1) => name.clone(),
-                    (false, _) => format!("{name}: {}", series.name),
+                name: match (runs.len(), curve.series.len()) {
+                    (1, _) => series.name.clone(),
+                    (_, 1) => name.clone(),
+                    _ => format!("{name}: {}", series.name),
                 },
                 ..series.clone()
             });

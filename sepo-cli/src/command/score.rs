@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::args::{DataArgs, ScoreArgs};
 use crate::console::{grouped, percent, result, say, warn};
 use crate::exit::{CliError, Exit};
+use crate::length::max_length;
 use crate::model_dir::{check_fit, load_model, load_tokenizer};
 use crate::pairs::{PairStream, RowCounts};
 
@@ -30,19 +31,23 @@ pub(crate) struct ScoreJob<'a> {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct ScoreResult {
+    /// Tokens of a sequence at most.
+    max_length: usize,
     scores: ScoreReport,
     rows: RowCounts,
 }
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
+    let pairs = &args.pairs;
+    let length = max_length(pairs.tokens.max_length, &[&args.oracle, &args.reference])?;
     let job = ScoreJob {
         oracle: &args.oracle,
         reference: &args.reference,
-        data: &args.data,
-        read: &args.read,
-        tokens: args.tokens.config(),
-        tokens_per_batch: args.tokens_per_batch,
+        data: &pairs.data,
+        read: &pairs.read,
+        tokens: pairs.tokens.config(length),
+        tokens_per_batch: args.forward.tokens_per_batch.get(),
         out: &args.out,
     };
     if let Some(scored) = make(&job, &AtomicBool::new(false))? {
@@ -99,7 +104,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
             "the oracle prefers the rejected response in most pairs: are `chosen` and `rejected` swapped, or oracle and reference?",
         );
     }
-    Ok(Some(ScoreResult { scores, rows }))
+    Ok(Some(ScoreResult { max_length: job.tokens.truncation.max_length, scores, rows }))
 }
 
 /// Refuses an oracle and a reference that read text differently.

@@ -17,6 +17,9 @@ pub(crate) fn run(args: &SelectArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let config = config(args)?;
     let report = make(&args.scores, &args.out, args.tokenizer.as_deref(), &config)?;
+    for warning in &report.warnings {
+        warn(warning.to_string());
+    }
     result(args.machine.form(), &report, |report| describe(report, &args.out))?;
     check_kept(&report)?;
     Ok(Exit::Done)
@@ -29,17 +32,9 @@ pub(crate) fn make(
     tokenizer: Option<&Path>,
     config: &SelectConfig,
 ) -> Result<SelectReport, CliError> {
-    let report = match tokenizer {
-        None => select_file(scores, out, config)?,
-        Some(dir) => {
-            let tokenizer = load_tokenizer(dir, &TokenizeConfig::default())?;
-            select_file_classified(scores, out, config, &|id| class(&tokenizer, id))?
-        }
-    };
-    for warning in &report.warnings {
-        warn(warning.to_string());
-    }
-    Ok(report)
+    let Some(dir) = tokenizer else { return Ok(select_file(scores, out, config)?) };
+    let tokenizer = load_tokenizer(dir, &TokenizeConfig::default())?;
+    Ok(select_file_classified(scores, out, config, &|id| class(&tokenizer, id))?)
 }
 
 /// An error where nothing is left to train on.

@@ -3,10 +3,11 @@
 use sepo_loss::Objective;
 use sepo_train::TrainData;
 
-use super::stage;
+use super::stage::{self, Trained};
 use crate::args::SftArgs;
 use crate::console::{number, result};
 use crate::exit::{CliError, Exit};
+use crate::length::max_length;
 use crate::model_dir::{check_fit, load_model, load_tokenizer};
 use crate::pairs::PairStream;
 
@@ -15,10 +16,12 @@ const LEARNING_RATE: f64 = 1e-5;
 
 pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
+    let tokens = &args.pairs.tokens;
+    let length = max_length(tokens.max_length, &[&args.model])?;
     let mut model = load_model("model", &args.model)?;
-    let tokenizer = load_tokenizer(&args.model, &args.tokens.config())?;
+    let tokenizer = load_tokenizer(&args.model, &tokens.config(length))?;
     check_fit(&model, &tokenizer)?;
-    let pairs = PairStream::open(&args.data, &args.read, &tokenizer)?.collect_all()?;
+    let pairs = PairStream::open(&args.pairs.data, &args.pairs.read, &tokenizer)?.collect_all()?;
     let examples = stage::chosen_only(pairs);
     let data = TrainData { examples: &examples, eval: &[] };
     let config = args.train.config(LEARNING_RATE);
@@ -27,7 +30,8 @@ pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
         return Ok(exit);
     }
     model.save(&args.out, Some(&args.model))?;
-    result(args.machine.form(), &outcome, |outcome| {
+    let trained = Trained { max_length: Some(length), outcome };
+    result(args.machine.form(), &trained, |Trained { outcome, .. }| {
         let loss = outcome.last_step.as_ref().and_then(|step| step.loss);
         format!(
             "{} steps, last loss {}; model in `{}`",

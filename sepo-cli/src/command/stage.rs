@@ -6,11 +6,22 @@ use sepo_data::TokenizedPair;
 use sepo_loss::Objective;
 use sepo_model::Model;
 use sepo_train::{RunOptions, Status, TrainConfig, TrainData, TrainExample, TrainOutcome, train};
+use serde::Serialize;
 
 use crate::console::{say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::progress::Progress;
+
+/// What a training command came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Trained {
+    /// Tokens of a sequence at most; absent where nothing but a selection was read, whose sequences have their length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_length: Option<usize>,
+    #[serde(flatten)]
+    pub(crate) outcome: TrainOutcome,
+}
 
 /// A pair as an example in which every response token counts.
 pub(crate) fn example(pair: TokenizedPair) -> TrainExample {

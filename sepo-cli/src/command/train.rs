@@ -1,17 +1,18 @@
 //! `sepo-cli train`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sepo_data::{PairTokenizer, SelectionReader, TokenizeConfig};
 use sepo_loss::{Normalizer, Objective};
 use sepo_model::Model;
 use sepo_oracle::{REFERENCE_LOGPS_FILE, stored_reference_logps};
-use sepo_train::{TrainConfig, TrainData, TrainExample, TrainOutcome, reference_logps};
+use sepo_train::{TrainConfig, TrainData, TrainExample, reference_logps};
 
-use super::stage;
+use super::stage::{self, Trained};
 use crate::args::{DataArgs, TrainCommandArgs};
 use crate::console::{grouped, number, percent, result, say};
 use crate::exit::{CliError, Exit, io_error};
+use crate::length::max_length;
 use crate::model_dir::{check_fit, load_model, load_tokenizer};
 use crate::pairs::PairStream;
 
@@ -43,6 +44,8 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
     check_reference(args, &objective)?;
     check_pair_flags(args)?;
     crate::machine::prepare(&args.machine)?;
+    let models: Vec<&Path> =
+        std::iter::once(&args.model).chain(&args.reference).map(PathBuf::as_path).collect();
     let job = TrainJob {
         model: &args.model,
         data: &args.data,
@@ -51,13 +54,13 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
         reference: args.reference.as_deref(),
         eval_data: &args.eval_data,
         eval_read: &args.read,
-        tokens: args.tokens.config(),
+        tokens: args.tokens.config(max_length(args.tokens.max_length, &models)?),
         train: TrainConfig { eval_every: args.eval_every, ..args.train.config(LEARNING_RATE) },
         out: &args.out,
     };
     match make(&job)? {
-        Ok(outcome) => {
-            result(args.machine.form(), &outcome, |outcome| describe(outcome, &args.out))?;
+        Ok(trained) => {
+            result(args.machine.form(), &trained, |trained| describe(trained, &args.out))?;
             Ok(Exit::Done)
         }
         Err(exit) => Ok(exit),
@@ -65,7 +68,7 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
 }
 
 /// The policy in the job's folder; an exit code where the job was stopped.
-pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<TrainOutcome, Exit>, CliError> {
+pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
     let mut model = load_model("model", job.model)?;
     let tokenizer = load_tokenizer(job.model, &job.tokens)?;
     check_fit(&model, &tokenizer)?;
@@ -85,7 +88,8 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<TrainOutcome, Exit>, Cli
         return Ok(Err(exit));
     }
     model.save(job.out, Some(job.model))?;
-    Ok(Ok(outcome))
+    let reads_pairs = !is_selection(job.data) || !job.eval_data.is_empty();
+    Ok(Ok(Trained { max_length: reads_pairs.then_some(job.tokens.truncation.max_length), outcome }))
 }
 
 fn check_reference(args: &TrainCommandArgs, objective: &Objective) -> Result<(), CliError> {
@@ -104,7 +108,6 @@ fn check_reference(args: &TrainCommandArgs, objective: &Objective) -> Result<(),
 
 /// Refuses flags that say which pairs to read, where a selection is all that is read.
 fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
-    let is_selection = matches!(&args.data[..], [path] if SelectionReader::open(path).is_ok());
     let read = &args.read;
     let typed = [
         ("--format", read.format.is_some()),
@@ -115,12 +118,17 @@ fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
         ("--limit", read.limit.is_some()),
     ];
     match typed.into_iter().find(|(_, is_typed)| *is_typed) {
-        Some((flag, _)) if is_selection && args.eval_data.is_empty() => Err(CliError::usage(
+        Some((flag, _)) if is_selection(&args.data) && args.eval_data.is_empty() => Err(CliError::usage(
             format!("`{flag}` says which pairs to read, and `{}` is a selection", args.data[0]),
             format!("leave `{flag}` out, or give it to `sepo-cli score`"),
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether the one input is a selection.
+fn is_selection(inputs: &[String]) -> bool {
+    matches!(inputs, [path] if SelectionReader::open(path).is_ok())
 }
 
 /// Refuses examples longer than the model's positions, as a selection for another model may hold.
@@ -239,7 +247,7 @@ fn add_reference(
     Ok(())
 }
 
-pub(crate) fn describe(outcome: &TrainOutcome, out: &Path) -> String {
+pub(crate) fn describe(Trained { outcome, .. }: &Trained, out: &Path) -> String {
     let last = outcome.last_step.as_ref();
     let mut text = format!(
         "{} steps, last loss {}, reward accuracy of the last batch {}; model in `{}`",

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use sepo_loss::{LossError, Objective};
+use sepo_loss::{LossError, Normalizer, Objective};
 use sepo_select::Rule;
 use sepo_train::{TrainConfig, TrainError};
 
@@ -15,7 +15,7 @@ use crate::args::{ObjectiveArgs, ObjectiveName};
 pub(super) fn objective(
     settings: &ObjectiveArgs,
     name: ObjectiveName,
-    places: &Places<'_>,
+    places: &Places,
 ) -> Result<Objective, Located> {
     if let Some(setting) = settings.foreign(name) {
         let without = format!("for the objective `{}`", name.spelled());
@@ -27,12 +27,8 @@ pub(super) fn objective(
 }
 
 /// Nothing, where every setting can be used.
-pub(super) fn settings(recipe: &Recipe, places: &Places<'_>) -> Result<(), Located> {
+pub(super) fn settings(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     check_idle(recipe, places)?;
-    if let Err(error) = recipe.tokens.truncation.check() {
-        let key = ["tokens.max_prompt_length", "tokens.max_length"].into_iter().find(|key| places.has(key));
-        return Err(unusable(places, key.unwrap_or("tokens"), error));
-    }
     let oracle = &recipe.oracle;
     if !(oracle.fraction > 0.0 && oracle.fraction <= 1.0) {
         let error = sepo_oracle::OracleError::Fraction { fraction: oracle.fraction };
@@ -64,7 +60,7 @@ pub(super) fn settings(recipe: &Recipe, places: &Places<'_>) -> Result<(), Locat
 }
 
 /// Refuses keys that nothing would come of.
-fn check_idle(recipe: &Recipe, places: &Places<'_>) -> Result<(), Located> {
+fn check_idle(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     let needs_eval = ["data.eval_split", "data.eval_limit", "train.eval_every", "eval"];
     if recipe.data.eval.is_empty()
         && let Some(key) = needs_eval.into_iter().find(|key| places.has(key))
@@ -80,9 +76,15 @@ fn check_idle(recipe: &Recipe, places: &Places<'_>) -> Result<(), Located> {
     {
         return Err(idle(places, key, "where a reference is given with `models.reference`"));
     }
-    let shares = ["select.keep_chosen", "select.keep_rejected"];
+    let nominal = matches!(recipe.objective, Objective::SePo { normalizer: Normalizer::Nominal, .. });
+    let of_share = [
+        ("select.keep_chosen", true),
+        ("select.keep_rejected", true),
+        // Divides by the share.
+        ("train.normalizer", nominal),
+    ];
     if matches!(recipe.select.rule, Rule::Threshold { .. } | Rule::All)
-        && let Some(key) = shares.into_iter().find(|key| places.has(key))
+        && let Some((key, _)) = of_share.into_iter().find(|(key, needs_it)| *needs_it && places.has(key))
     {
         let without = format!("for the rule `{}`, which keeps no fixed share", recipe.select.rule.name());
         return Err(idle(places, key, &without));
@@ -90,12 +92,12 @@ fn check_idle(recipe: &Recipe, places: &Places<'_>) -> Result<(), Located> {
     Ok(())
 }
 
-fn idle(places: &Places<'_>, key: &str, without: &str) -> Located {
+fn idle(places: &Places, key: &str, without: &str) -> Located {
     let mistake = Mistake::Idle { key: key.to_owned(), without: without.to_owned() };
     places.at_key(key, mistake, "nothing would come of it").with_help(format!("leave `{key}` out"))
 }
 
-fn train_config(places: &Places<'_>, prefix: &str, config: &TrainConfig) -> Result<(), Located> {
+fn train_config(places: &Places, prefix: &str, config: &TrainConfig) -> Result<(), Located> {
     config.check().map_err(|error| {
         let key = match &error {
             TrainError::InvalidConfig { field, .. } => format!("{prefix}{field}"),
@@ -105,7 +107,7 @@ fn train_config(places: &Places<'_>, prefix: &str, config: &TrainConfig) -> Resu
     })
 }
 
-fn loss_error(places: &Places<'_>, section: &str, error: LossError) -> Located {
+fn loss_error(places: &Places, section: &str, error: LossError) -> Located {
     let key = match &error {
         LossError::SettingOutOfRange { setting, .. } => format!("{section}.{setting}"),
         _ => section.to_owned(),
@@ -113,7 +115,8 @@ fn loss_error(places: &Places<'_>, section: &str, error: LossError) -> Located {
     unusable(places, &key, error)
 }
 
-fn unusable(places: &Places<'_>, key: &str, error: impl Error + Send + Sync + 'static) -> Located {
+/// A value that is refused, for the reason of the crate that would use it.
+pub(super) fn unusable(places: &Places, key: &str, error: impl Error + Send + Sync + 'static) -> Located {
     let mistake = Mistake::Unusable { key: key.to_owned(), source: Box::new(error) };
     places.at_value(key, mistake, "this value")
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::perform::perform;
 use super::plan::{Verdict, Why, plan, verdict};
 use super::record::{Record, Status, clear};
-use super::{Recipe, Stage, report};
+use super::{Recipe, Stage, report, wording};
 use crate::console::say;
 use crate::exit::{CliError, Exit, io_error};
 use crate::interrupt::interrupted;
@@ -110,7 +110,7 @@ fn run(
     }
     std::fs::create_dir_all(&dir).map_err(|source| io_error(&dir, source))?;
     record.write(&dir)?;
-    match perform(stage, recipe).map_err(|error| error.during(format!("stage `{stage}`")))? {
+    match perform(stage, recipe).map_err(|error| wording::error(error, stage, &recipe.places))? {
         Ok(result) => {
             record.status = Status::Done;
             record.result = result;

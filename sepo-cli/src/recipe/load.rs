@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use sepo_data::{TemplateChoice, TokenizeConfig};
 use sepo_loss::Objective;
@@ -18,7 +19,7 @@ use super::section::{
     TrainSection,
 };
 use super::source::Sources;
-use super::{check, keys, paths};
+use super::{check, keys, length, paths};
 use crate::args::ObjectiveArgs;
 use crate::command::{oracle, train};
 use crate::exit::{CliError, io_error};
@@ -42,21 +43,24 @@ pub(crate) struct Recipe {
     pub(super) objective: Objective,
     pub(super) train: TrainConfig,
     pub(super) eval: EvalSection,
+    /// Where every setting stands, for errors that name one.
+    pub(super) places: Places,
 }
 
 /// The recipe at `file` with overrides such as `select.keep_chosen=0.5`, its settings checked and its inputs there.
 pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError> {
     let text = std::fs::read_to_string(file)
         .map_err(|source| CliError { exit: crate::exit::Exit::Usage, ..io_error(file, source) })?;
-    let sources = Sources::new(file, &text, overrides)?;
+    let sources = Rc::new(Sources::new(file, &text, overrides)?);
     let root = sources.parse()?;
     keys::check(&root, &sources)?;
-    let places = Places::of(&root, &sources);
+    let places = Places::of(&root, Rc::clone(&sources));
     let written = Written::read(root, &places)?;
-    let recipe = written.resolve(file, &places)?;
-    check::settings(&recipe, &places)?;
-    paths::check_models(&recipe, &places)?;
-    paths::check_data(&recipe, &places)?;
+    let mut recipe = written.resolve(file, places)?;
+    check::settings(&recipe, &recipe.places)?;
+    paths::check_models(&recipe, &recipe.places)?;
+    length::fit(&mut recipe)?;
+    paths::check_data(&recipe, &recipe.places)?;
     Ok(recipe)
 }
 
@@ -77,7 +81,7 @@ struct Written {
 }
 
 impl Written {
-    fn read(mut root: DeTable<'_>, places: &Places<'_>) -> Result<Self, Located> {
+    fn read(mut root: DeTable<'_>, places: &Places) -> Result<Self, Located> {
         let mut tables = Tables { root: &mut root, places };
         let run: RunSection = tables.whole("run")?;
         let mut oracle_train: TrainConfig = tables.part("oracle", &keys::names_of::<TrainConfig>())?;
@@ -111,7 +115,7 @@ impl Written {
         })
     }
 
-    fn resolve(self, file: &Path, places: &Places<'_>) -> Result<Recipe, Located> {
+    fn resolve(self, file: &Path, places: Places) -> Result<Recipe, Located> {
         let dir = file.parent().unwrap_or(Path::new(""));
         let beside = |path: PathBuf| dir.join(path);
         let all_beside =
@@ -127,7 +131,7 @@ impl Written {
         if data.inputs.is_empty() {
             return Err(missing("data.inputs", "name files, folders or globs: `inputs = [\"pairs.jsonl\"]`"));
         }
-        let objective = check::objective(&self.objective, self.train_section.objective, places)?;
+        let objective = check::objective(&self.objective, self.train_section.objective, &places)?;
         let mut tokens = self.tokens.config();
         if let TemplateChoice::File(path) = &mut tokens.template {
             *path = dir.join(&*path);
@@ -155,17 +159,18 @@ impl Written {
             objective,
             train: self.train,
             eval: self.eval,
+            places,
         })
     }
 }
 
 /// Sections that have not been read yet.
-struct Tables<'t, 'i, 'p, 's> {
+struct Tables<'t, 'i, 'p> {
     root: &'t mut DeTable<'i>,
-    places: &'p Places<'s>,
+    places: &'p Places,
 }
 
-impl Tables<'_, '_, '_, '_> {
+impl Tables<'_, '_, '_> {
     /// Everything that is left of a section.
     fn whole<T: DeserializeOwned>(&mut self, section: &str) -> Result<T, Located> {
         let table = match self.root.remove(section).map(|value| (value.span(), value.into_inner())) {

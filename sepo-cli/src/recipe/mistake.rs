@@ -34,8 +34,28 @@ pub(super) enum Mistake {
     NoModel { key: &'static str, missing: String },
     #[error("`{key}` is no file: `{missing}`")]
     NoFile { key: &'static str, missing: String },
+    #[error(
+        "`tokens.max_length` is {max_length}, more than the {positions} positions (max_position_embeddings) of `{key}`"
+    )]
+    TooLong { max_length: usize, positions: usize, key: &'static str },
+    /// What a stage says, with keys in place of flags.
+    #[error("stage `{stage}`")]
+    Stage {
+        stage: &'static str,
+        #[source]
+        source: Told,
+    },
     #[error("`{key}` is in `{folder}`, which the run itself writes")]
     OwnOutput { key: &'static str, folder: String },
+}
+
+/// An error of which the words are left, with its causes.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(super) struct Told {
+    pub(super) text: String,
+    #[source]
+    pub(super) cause: Option<Box<Told>>,
 }
 
 /// A mistake with the text around it. Boxed, so that a `Result` of it stays small.

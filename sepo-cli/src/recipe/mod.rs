@@ -8,6 +8,7 @@ mod check;
 mod execute;
 mod input;
 mod keys;
+mod length;
 mod load;
 mod mistake;
 mod nearest;
@@ -20,6 +21,7 @@ mod report;
 mod section;
 mod source;
 mod stage;
+mod wording;
 
 pub(crate) use execute::{Summary, dry_run, execute};
 pub(crate) use load::{Recipe, load};

@@ -11,7 +11,7 @@ use crate::args::DataArgs;
 use crate::exit::{CliError, Exit};
 
 /// Model folders and the template's file.
-pub(super) fn check_models(recipe: &Recipe, places: &Places<'_>) -> Result<(), Located> {
+pub(super) fn check_models(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     let reference = recipe.reference.iter().map(|dir| ("models.reference", dir.as_path()));
     let others = [("models.base", recipe.base.as_path()), ("models.policy", recipe.policy.as_path())];
     for (key, dir) in reference.chain(others) {
@@ -42,7 +42,7 @@ pub(super) fn check_models(recipe: &Recipe, places: &Places<'_>) -> Result<(), L
 }
 
 /// Both data sets, opened as far as their format.
-pub(super) fn check_data(recipe: &Recipe, places: &Places<'_>) -> Result<(), CliError> {
+pub(super) fn check_data(recipe: &Recipe, places: &Places) -> Result<(), CliError> {
     let check = |key: &str, inputs: &[String], read: &DataArgs| match open_pairs(inputs, &read.read_config())
     {
         Ok(_) => Ok(()),
@@ -55,7 +55,7 @@ pub(super) fn check_data(recipe: &Recipe, places: &Places<'_>) -> Result<(), Cli
     Ok(())
 }
 
-fn unreadable(places: &Places<'_>, key: &str, error: DataError) -> CliError {
+fn unreadable(places: &Places, key: &str, error: DataError) -> CliError {
     let mistake = Mistake::Unusable { key: key.to_owned(), source: Box::new(error) };
     let help = "paths in a recipe start from the recipe's folder";
     places.at_value(key, mistake, "this data").with_help(help).exits(Exit::Data)

@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use super::record::write_whole;
 use super::stage::to_value;
-use super::{Recipe, Stage};
+use super::{Recipe, Stage, wording};
 use crate::command::eval::{EvalJob, EvalResult};
 use crate::command::oracle::OracleJob;
 use crate::command::score::ScoreJob;
 use crate::command::train::TrainJob;
 use crate::command::{eval, oracle, score, select, train};
-use crate::console::say;
+use crate::console::{say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 
@@ -82,6 +82,9 @@ fn make_selection(recipe: &Recipe, dir: &Path) -> Result<Value, CliError> {
     let oracle = Stage::Oracle.dir(&recipe.out).join("oracle");
     let tokenizer = oracle.join("tokenizer.json").is_file().then_some(oracle.as_path());
     let report = select::make(&scores, &out, tokenizer, &recipe.select)?;
+    for warning in &report.warnings {
+        warn(wording::text(&warning.to_string(), Stage::Select));
+    }
     say(select::describe(&report, &out));
     select::check_kept(&report)?;
     to_value(&report)

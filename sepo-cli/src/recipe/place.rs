@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -9,18 +10,20 @@ use super::mistake::{Located, Mistake};
 use super::source::Sources;
 
 /// Spans by dotted path.
-pub(super) struct Places<'s> {
-    sources: &'s Sources,
+#[derive(Debug)]
+pub(super) struct Places {
+    sources: Rc<Sources>,
     spans: BTreeMap<String, Spans>,
 }
 
+#[derive(Debug)]
 struct Spans {
     key: Range<usize>,
     value: Range<usize>,
 }
 
-impl<'s> Places<'s> {
-    pub(super) fn of(table: &DeTable<'_>, sources: &'s Sources) -> Self {
+impl Places {
+    pub(super) fn of(table: &DeTable<'_>, sources: Rc<Sources>) -> Self {
         let mut places = Self { sources, spans: BTreeMap::new() };
         places.add(table, "");
         places

@@ -7,7 +7,7 @@ use sepo_select::{SelectReport, Selected};
 use serde_json::Value;
 
 use super::record::{Record, write_whole};
-use super::{Recipe, Stage};
+use super::{Recipe, Stage, wording};
 use crate::command::{curves, find_runs, heatmap};
 use crate::console::{grouped, number, percent};
 use crate::exit::{CliError, Exit};
@@ -30,7 +30,11 @@ pub(super) fn write(recipe: &Recipe, records: &[(Stage, Record)]) -> Result<(), 
         title: format!("sepo: {}", recipe.file.display()),
         subtitle: "Oracle, scores, selection and policy of one recipe".to_owned(),
         facts: facts(recipe, records),
-        warnings: selection.iter().flat_map(|report| &report.warnings).map(ToString::to_string).collect(),
+        warnings: selection
+            .iter()
+            .flat_map(|report| &report.warnings)
+            .map(|warning| wording::text(&warning.to_string(), Stage::Select))
+            .collect(),
         tables: [
             result(Stage::Oracle).and_then(oracle_table),
             selection.as_ref().map(selection_table),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::keys::names_of;
 use super::stage::joined;
 use crate::args::{DataArgs, ObjectiveArgs, ObjectiveName, template_choice};
+use crate::length::default_length;
 
 /// A section's name and its keys.
 pub(super) struct Section {
@@ -120,7 +121,7 @@ impl DataSection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TokensSection {
-    pub(super) max_length: usize,
+    pub(super) max_length: Option<usize>,
     pub(super) max_prompt_length: Option<usize>,
     pub(super) long_prompt: LongPrompt,
     /// `model`, a built-in template's name, or a file.
@@ -137,9 +138,9 @@ pub(super) struct TokensSection {
 impl Default for TokensSection {
     fn default() -> Self {
         let TokenizeConfig { boundary, bos, eos, text, truncation, .. } = TokenizeConfig::default();
-        let TruncationConfig { max_length, max_prompt_length, long_prompt } = truncation;
+        let TruncationConfig { max_prompt_length, long_prompt, .. } = truncation;
         Self {
-            max_length,
+            max_length: None,
             max_prompt_length,
             long_prompt,
             template: "model".to_owned(),
@@ -155,8 +156,10 @@ impl Default for TokensSection {
 }
 
 impl TokensSection {
+    /// The configuration; the models' positions have no say in it yet.
     pub(super) fn config(self) -> TokenizeConfig {
-        let Self { max_length, max_prompt_length, long_prompt, template, template_variables, .. } = self;
+        let Self { max_prompt_length, long_prompt, template, template_variables, .. } = self;
+        let max_length = self.max_length.unwrap_or_else(default_length);
         TokenizeConfig {
             boundary: self.boundary,
             bos: self.bos,

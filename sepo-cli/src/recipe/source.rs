@@ -12,11 +12,13 @@ use super::section::holds_paths;
 use crate::args::template_choice;
 
 /// Texts one after the other; a byte offset over all of them names a place in one.
+#[derive(Debug)]
 pub(super) struct Sources {
     /// The recipe first, then every override.
     parts: Vec<Part>,
 }
 
+#[derive(Debug)]
 struct Part {
     name: String,
     /// Blanks in place of all texts before this one, then the text: the parser's offsets are the common ones.
