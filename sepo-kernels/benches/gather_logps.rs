@@ -10,8 +10,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use naive::{values, wide};
 use rayon::prelude::*;
 use sepo_kernels::{
-    HeadShape, LinearShape, Rows, Write, gather_logps, gather_logps_backward, linear, linear_backward_input,
-    linear_backward_weight,
+    HeadScratch, HeadShape, LinearShape, Rows, Write, gather_logps, gather_logps_backward, linear,
+    linear_backward_input, linear_backward_weight,
 };
 use std::hint::black_box;
 
@@ -79,14 +79,24 @@ impl Case {
     }
 
     fn fused(&self) -> Vec<f64> {
-        gather_logps(&self.hidden, &self.lm_head, &self.rows, self.shape).logps
+        gather_logps(&self.hidden, &self.lm_head, &self.rows, self.shape, &mut HeadScratch::default()).logps
     }
 
-    fn fused_backward(&self) -> (Vec<f32>, Vec<f32>) {
+    fn fused_backward(&self, scratch: &mut HeadScratch) -> (Vec<f32>, Vec<f32>) {
         let &Self { ref hidden, ref lm_head, ref rows, ref dlogps, shape } = self;
-        let gathered = gather_logps(hidden, lm_head, rows, shape);
+        let gathered = gather_logps(hidden, lm_head, rows, shape, scratch);
         let (mut dhidden, mut dlm_head) = (vec![0.0; hidden.len()], vec![0.0; lm_head.len()]);
-        gather_logps_backward(hidden, lm_head, rows, &gathered, dlogps, &mut dhidden, &mut dlm_head, shape);
+        gather_logps_backward(
+            hidden,
+            lm_head,
+            rows,
+            &gathered,
+            dlogps,
+            &mut dhidden,
+            &mut dlm_head,
+            shape,
+            scratch,
+        );
         (dhidden, dlm_head)
     }
 }
@@ -98,7 +108,7 @@ fn bench(criterion: &mut Criterion) {
         for (fused, baseline) in case.fused().iter().zip(case.baseline()) {
             assert!((fused - baseline).abs() < 1e-3, "{fused} is not {baseline}");
         }
-        let (fused, baseline) = (case.fused_backward(), case.baseline_backward());
+        let (fused, baseline) = (case.fused_backward(&mut HeadScratch::default()), case.baseline_backward());
         naive::assert_close(&fused.0, &wide(&baseline.0), 1e-4);
         naive::assert_close(&fused.1, &wide(&baseline.1), 1e-4);
 
@@ -108,8 +118,12 @@ fn bench(criterion: &mut Criterion) {
         group.bench_function(format!("forward/all_logits/{n_rows}"), |b| {
             b.iter(|| black_box(&case).baseline())
         });
-        group
-            .bench_function(format!("both/fused/{n_rows}"), |b| b.iter(|| black_box(&case).fused_backward()));
+        for (form, max_kept) in [("fused", 0), ("fused_kept", n_rows * vocab)] {
+            let mut scratch = HeadScratch::keeping(max_kept);
+            group.bench_function(format!("both/{form}/{n_rows}"), |b| {
+                b.iter(|| black_box(&case).fused_backward(&mut scratch));
+            });
+        }
         group.bench_function(format!("both/all_logits/{n_rows}"), |b| {
             b.iter(|| black_box(&case).baseline_backward());
         });

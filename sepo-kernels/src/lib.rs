@@ -59,7 +59,7 @@ pub use bias::{add_bias, bias_backward};
 pub use cached_attention::{KeyValues, cached_attention};
 pub use embedding::{embedding, embedding_backward};
 pub use error::KernelError;
-pub use gather_logps::{GatheredLogps, HeadShape, gather_logps, gather_logps_backward};
+pub use gather_logps::{GatheredLogps, HeadScratch, HeadShape, gather_logps, gather_logps_backward};
 pub use gelu::{Gelu, gelu, gelu_backward};
 pub use layer_norm::{LayerNormForward, LayerNormGrads, layer_norm, layer_norm_backward};
 pub use linear::{LinearShape, linear, linear_backward_input, linear_backward_weight};

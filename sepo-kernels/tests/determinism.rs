@@ -46,7 +46,8 @@ fn log_probabilities_do_not_depend_on_threads() {
     let rows = Rows::new((0..280).collect(), targets, 280, 5000).expect("in range");
     let dlogps = wide(&values(3, 280, 1.0));
     same_bits(|| {
-        let gathered = gather_logps(&hidden, &lm_head, &rows, shape);
+        let mut scratch = HeadScratch::keeping(270 * 5000);
+        let gathered = gather_logps(&hidden, &lm_head, &rows, shape, &mut scratch);
         let (mut dhidden, mut dlm_head) = (vec![0.0; hidden.len()], vec![0.0; lm_head.len()]);
         gather_logps_backward(
             &hidden,
@@ -57,6 +58,7 @@ fn log_probabilities_do_not_depend_on_threads() {
             &mut dhidden,
             &mut dlm_head,
             shape,
+            &mut scratch,
         );
         let logps: Vec<f32> = gathered.logps.iter().map(|&logp| logp as f32).collect();
         [logps, dhidden, dlm_head].concat()

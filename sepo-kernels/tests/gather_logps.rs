@@ -6,7 +6,9 @@ mod naive;
 
 use naive::{assert_close, cases, values, wide};
 use proptest::prelude::*;
-use sepo_kernels::{GatheredLogps, HeadShape, KernelError, Rows, gather_logps, gather_logps_backward};
+use sepo_kernels::{
+    GatheredLogps, HeadScratch, HeadShape, KernelError, Rows, gather_logps, gather_logps_backward,
+};
 
 fn backward(
     (hidden, lm_head): (&[f32], &[f32]),
@@ -14,9 +16,20 @@ fn backward(
     gathered: &GatheredLogps,
     dlogps: &[f64],
     shape: HeadShape,
+    scratch: &mut HeadScratch,
 ) -> (Vec<f32>, Vec<f32>) {
     let (mut dhidden, mut dlm_head) = (vec![f32::NAN; hidden.len()], vec![0.0; lm_head.len()]);
-    gather_logps_backward(hidden, lm_head, rows, gathered, dlogps, &mut dhidden, &mut dlm_head, shape);
+    gather_logps_backward(
+        hidden,
+        lm_head,
+        rows,
+        gathered,
+        dlogps,
+        &mut dhidden,
+        &mut dlm_head,
+        shape,
+        scratch,
+    );
     (dhidden, dlm_head)
 }
 
@@ -24,16 +37,33 @@ fn compare(rows: &Rows, shape: HeadShape, seed: u64, scale: f32) {
     let hidden = values(seed, shape.n_hidden * shape.d_model, 1.0);
     let lm_head = values(seed + 1, shape.vocab * shape.d_model, scale);
     let dlogps = wide(&values(seed + 2, rows.len(), 1.0));
-    let gathered = gather_logps(&hidden, &lm_head, rows, shape);
+    let mut scratch = HeadScratch::default();
+    let gathered = gather_logps(&hidden, &lm_head, rows, shape, &mut scratch);
     let expected = naive::head::forward(&wide(&hidden), &wide(&lm_head), rows, shape);
     let logit_size = f64::from(scale).max(1.0) * shape.d_model as f64;
     for (row, (actual, expected)) in gathered.logps.iter().zip(&expected).enumerate() {
         assert!((actual - expected).abs() < 3e-7 * logit_size, "row {row} is {actual}, expected {expected}");
     }
-    let actual = backward((&hidden, &lm_head), rows, &gathered, &dlogps, shape);
+    let actual = backward((&hidden, &lm_head), rows, &gathered, &dlogps, shape, &mut scratch);
     let expected = naive::head::backward(&wide(&hidden), &wide(&lm_head), rows, &dlogps, shape);
     assert_close(&actual.0, &expected.0, 3e-7 * logit_size);
     assert_close(&actual.1, &expected.1, 3e-7 * logit_size);
+    // Kept logits are those that would be computed again: not a bit differs, however many are kept.
+    for max_kept in [shape.vocab, 257 * shape.vocab, usize::MAX / 8] {
+        let mut scratch = HeadScratch::keeping(max_kept);
+        // Another pass before, with more rows, leaves its logits in the buffers.
+        let _ = gather_logps(&hidden, &lm_head, rows, shape, &mut scratch);
+        let kept = gather_logps(&hidden, &lm_head, rows, shape, &mut scratch);
+        assert_eq!((&kept.logps, bits(&kept.lse)), (&gathered.logps, bits(&gathered.lse)));
+        let once = backward((&hidden, &lm_head), rows, &kept, &dlogps, shape, &mut scratch);
+        let again = backward((&hidden, &lm_head), rows, &kept, &dlogps, shape, &mut scratch);
+        assert!(once == actual && again == actual, "{max_kept} logits kept");
+    }
+}
+
+/// For values of which some are not numbers
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|x| x.to_bits()).collect()
 }
 
 fn rows_and_shape() -> impl Strategy<Value = (Rows, HeadShape)> {
@@ -76,7 +106,7 @@ fn agrees_with_all_logits_across_tiles() {
 fn outlier_logits_leave_exact_log_probabilities() {
     let shape = HeadShape { n_hidden: 1, d_model: 1, vocab: 3 };
     let rows = Rows::new(vec![0; 3], vec![0, 1, 2], 1, 3).expect("in range");
-    let logps = gather_logps(&[1.0], &[80.0, -80.0, 0.0], &rows, shape).logps;
+    let logps = gather_logps(&[1.0], &[80.0, -80.0, 0.0], &rows, shape, &mut HeadScratch::default()).logps;
     assert_eq!(logps, [0.0, -160.0, -80.0]);
 }
 
@@ -100,9 +130,16 @@ fn rows_without_gradient_touch_nothing() {
     let (hidden, lm_head) = ([1.0, f32::INFINITY, 2.0], [1.0, -1.0]);
     let shape = HeadShape { n_hidden: 3, d_model: 1, vocab: 2 };
     let rows = Rows::new(vec![0, 1, 2], vec![0, 0, 1], 3, 2).expect("in range");
-    let gathered = gather_logps(&hidden, &lm_head, &rows, shape);
+    let gathered = gather_logps(&hidden, &lm_head, &rows, shape, &mut HeadScratch::default());
     assert!(gathered.logps[1].is_nan());
-    let (dhidden, dlm_head) = backward((&hidden, &lm_head), &rows, &gathered, &[1.0, 0.0, 1.0], shape);
+    let (dhidden, dlm_head) = backward(
+        (&hidden, &lm_head),
+        &rows,
+        &gathered,
+        &[1.0, 0.0, 1.0],
+        shape,
+        &mut HeadScratch::keeping(1),
+    );
     assert_eq!(dhidden[1], 0.0);
     assert!(dhidden.iter().chain(&dlm_head).all(|x| x.is_finite()));
 }
@@ -111,7 +148,7 @@ fn rows_without_gradient_touch_nothing() {
 fn a_hidden_row_that_no_row_reads_has_no_log_sum_exp() {
     let shape = HeadShape { n_hidden: 2, d_model: 1, vocab: 2 };
     let rows = Rows::new(vec![1], vec![0], 2, 2).expect("in range");
-    let gathered = gather_logps(&[0.0; 2], &[0.0; 2], &rows, shape);
+    let gathered = gather_logps(&[0.0; 2], &[0.0; 2], &rows, shape, &mut HeadScratch::default());
     assert!(gathered.lse[0].is_nan());
     assert!((gathered.lse[1] - 2.0_f64.ln()).abs() < 1e-12);
 }
@@ -120,9 +157,12 @@ fn a_hidden_row_that_no_row_reads_has_no_log_sum_exp() {
 fn no_rows_give_no_log_probabilities_and_zero_gradients() {
     let shape = HeadShape { n_hidden: 1, d_model: 1, vocab: 2 };
     let rows = Rows::new(vec![], vec![], 1, 2).expect("in range");
-    let gathered = gather_logps(&[1.0], &[1.0, 2.0], &rows, shape);
+    let gathered = gather_logps(&[1.0], &[1.0, 2.0], &rows, shape, &mut HeadScratch::default());
     assert!(gathered.logps.is_empty());
-    assert_eq!(backward((&[1.0], &[1.0, 2.0]), &rows, &gathered, &[], shape), (vec![0.0], vec![0.0; 2]));
+    assert_eq!(
+        backward((&[1.0], &[1.0, 2.0]), &rows, &gathered, &[], shape, &mut HeadScratch::keeping(1)),
+        (vec![0.0], vec![0.0; 2])
+    );
 }
 
 #[test]

@@ -3,18 +3,18 @@
 //! ```text
 //! for 256 hidden rows that some row reads          (packed side by side)
 //!     for 4096 tokens of the vocabulary            (a tile of logits: 4 MB)
-//!         logits = hidden lm_headᵀ                 gemm, on all threads
+//!         logits = hidden lm_headᵀ                 gemm, on all threads; kept for the way back while there is room
 //!         forward:  running maximum and Σ exp      rows in parallel
 //!         backward: dlogits in place, two gemms    rows in parallel
 //! ```
 
-use super::{GatheredLogps, HeadShape};
+use super::{GatheredLogps, HeadScratch, HeadShape};
 use crate::matmul::{Mat, Product, Threads, matmul};
 use crate::{Rows, Write, simd};
 use rayon::prelude::*;
 use std::ops::Range;
 
-const HIDDEN_ROWS: usize = 256;
+pub(super) const HIDDEN_ROWS: usize = 256;
 const VOCAB_TILE: usize = 4096;
 
 /// A hidden row and the rows that read it
@@ -37,33 +37,24 @@ fn groups(rows: &Rows, wanted: impl Fn(usize) -> bool) -> Vec<Group> {
     groups
 }
 
-fn pack(hidden: &[f32], groups: &[Group], d_model: usize) -> Vec<f32> {
-    let mut packed = Vec::with_capacity(groups.len() * d_model);
+fn pack(hidden: &[f32], groups: &[Group], d_model: usize, packed: &mut Vec<f32>) {
+    packed.clear();
     for group in groups {
         packed.extend_from_slice(&hidden[group.hidden_row * d_model..][..d_model]);
     }
-    packed
 }
 
 fn vocab_tiles(vocab: usize) -> impl Iterator<Item = Range<usize>> {
     (0..vocab).step_by(VOCAB_TILE).map(move |start| start..vocab.min(start + VOCAB_TILE))
 }
 
-/// Logits of the packed hidden rows for the tokens of `tile`: the first `n_rows * tile.len()` values of `logits`
-fn tile_logits<'a>(
-    packed: &[f32],
-    lm_head: &[f32],
-    tile: &Range<usize>,
-    d_model: usize,
-    logits: &'a mut [f32],
-) -> &'a mut [f32] {
-    let n_rows = packed.len().checked_div(d_model).unwrap_or(0);
-    let logits = &mut logits[..n_rows * tile.len()];
+/// Logits of the packed hidden rows for the tokens of `tile`, `[packed rows, tile]`
+fn tile_logits(packed: &[f32], lm_head: &[f32], tile: &Range<usize>, d_model: usize, logits: &mut [f32]) {
+    let n_rows = logits.len() / tile.len();
     let product = Product { m: n_rows, n: tile.len(), k: d_model, scale: 1.0 };
     let weight = Mat::rows(&lm_head[tile.start * d_model..tile.end * d_model], d_model).transposed();
     let out_stride = tile.len();
     matmul(Mat::rows(packed, d_model), weight, logits, out_stride, product, Write::Overwrite, Threads::Pool);
-    logits
 }
 
 /// A log-sum-exp that takes its terms tile by tile
@@ -91,17 +82,34 @@ impl LogSumExp {
     }
 }
 
-pub(super) fn gather_logps(hidden: &[f32], lm_head: &[f32], rows: &Rows, shape: HeadShape) -> GatheredLogps {
+pub(super) fn gather_logps(
+    hidden: &[f32],
+    lm_head: &[f32],
+    rows: &Rows,
+    shape: HeadShape,
+    scratch: &mut HeadScratch,
+) -> GatheredLogps {
     let HeadShape { n_hidden, d_model, vocab } = shape;
     let groups = groups(rows, |_| true);
-    let mut logps = vec![0.0; rows.len()];
-    let mut lse = vec![f64::NAN; n_hidden];
-    let mut logits = vec![0.0; groups.len().min(HIDDEN_ROWS) * vocab.min(VOCAB_TILE)];
-    for groups in groups.chunks(HIDDEN_ROWS) {
-        let packed = pack(hidden, groups, d_model);
+    let mut gathered = GatheredLogps {
+        logps: vec![0.0; rows.len()],
+        lse: vec![f64::NAN; n_hidden],
+        pass: scratch.begin(groups.len(), vocab),
+    };
+    let GatheredLogps { logps, lse, .. } = &mut gathered;
+    let HeadScratch { packed, tile: buffer, kept, n_kept, .. } = scratch;
+    buffer.resize(groups.len().min(HIDDEN_ROWS) * vocab.min(VOCAB_TILE), 0.0);
+    for (first, groups) in (0..).step_by(HIDDEN_ROWS).zip(groups.chunks(HIDDEN_ROWS)) {
+        pack(hidden, groups, d_model, packed);
         let mut sums = vec![LogSumExp::EMPTY; groups.len()];
         for tile in vocab_tiles(vocab) {
-            let logits = tile_logits(&packed, lm_head, &tile, d_model, &mut logits);
+            let n_logits = groups.len() * tile.len();
+            let logits = if first + groups.len() <= *n_kept {
+                &mut kept[first * vocab + groups.len() * tile.start..][..n_logits]
+            } else {
+                &mut buffer[..n_logits]
+            };
+            tile_logits(packed, lm_head, &tile, d_model, logits);
             sums.par_iter_mut().zip(logits.par_chunks(tile.len())).for_each(|(sum, logits)| sum.add(logits));
             for (group, logits) in groups.iter().zip(logits.chunks(tile.len())) {
                 for row in group.rows.clone() {
@@ -117,7 +125,7 @@ pub(super) fn gather_logps(hidden: &[f32], lm_head: &[f32], rows: &Rows, shape: 
             logps[group.rows.clone()].iter_mut().for_each(|logp| *logp -= sum.value());
         }
     }
-    GatheredLogps { logps, lse }
+    gathered
 }
 
 /// Where the backward pass leaves its gradients
@@ -126,44 +134,49 @@ pub(super) struct Grads<'a> {
     pub(super) dlm_head: &'a mut [f32],
 }
 
+#[expect(clippy::too_many_arguments, reason = "inputs, what the forward pass kept, and buffers")]
 pub(super) fn gather_logps_backward(
     hidden: &[f32],
     lm_head: &[f32],
     rows: &Rows,
-    lse: &[f64],
+    gathered: &GatheredLogps,
     dlogps: &[f64],
     grads: Grads<'_>,
     shape: HeadShape,
+    scratch: &mut HeadScratch,
 ) {
     let HeadShape { d_model, vocab, .. } = shape;
     grads.dhidden.fill(0.0);
     let groups = groups(rows, |row| dlogps[row] != 0.0);
-    let mut logits = vec![0.0; groups.len().min(HIDDEN_ROWS) * vocab.min(VOCAB_TILE)];
-    for groups in groups.chunks(HIDDEN_ROWS) {
-        let packed = pack(hidden, groups, d_model);
-        let mut dpacked = vec![0.0; packed.len()];
+    // Kept logits are those of all rows that the forward pass read: of no use where some are left out now.
+    let n_kept = scratch.take_kept(gathered, groups.len());
+    let HeadScratch { packed, dpacked, tile: buffer, kept, .. } = scratch;
+    buffer.resize(groups.len().min(HIDDEN_ROWS) * vocab.min(VOCAB_TILE), 0.0);
+    for (first, groups) in (0..).step_by(HIDDEN_ROWS).zip(groups.chunks(HIDDEN_ROWS)) {
         let n_rows = groups.len();
+        pack(hidden, groups, d_model, packed);
+        dpacked.clear();
+        dpacked.resize(packed.len(), 0.0);
         for tile in vocab_tiles(vocab) {
-            let dlogits = tile_logits(&packed, lm_head, &tile, d_model, &mut logits);
+            let n_logits = n_rows * tile.len();
+            let dlogits = if first + n_rows <= n_kept {
+                &mut kept[first * vocab + n_rows * tile.start..][..n_logits]
+            } else {
+                tile_logits(packed, lm_head, &tile, d_model, &mut buffer[..n_logits]);
+                &mut buffer[..n_logits]
+            };
             groups.par_iter().zip(dlogits.par_chunks_mut(tile.len())).for_each(|(group, logits)| {
-                logits_to_gradient(logits, &tile, group, rows, lse[group.hidden_row], dlogps);
+                logits_to_gradient(logits, &tile, group, rows, gathered.lse[group.hidden_row], dlogps);
             });
             let dlogits = Mat::rows(dlogits, tile.len());
             let weights = tile.start * d_model..tile.end * d_model;
             let to_hidden = Product { m: n_rows, n: d_model, k: tile.len(), scale: 1.0 };
             let weight = Mat::rows(&lm_head[weights.clone()], d_model);
-            matmul(dlogits, weight, &mut dpacked, d_model, to_hidden, Write::Add, Threads::Pool);
+            matmul(dlogits, weight, dpacked, d_model, to_hidden, Write::Add, Threads::Pool);
             let to_weight = Product { m: tile.len(), n: d_model, k: n_rows, scale: 1.0 };
             let (dlogits, dweight) = (dlogits.transposed(), &mut grads.dlm_head[weights]);
-            matmul(
-                dlogits,
-                Mat::rows(&packed, d_model),
-                dweight,
-                d_model,
-                to_weight,
-                Write::Add,
-                Threads::Pool,
-            );
+            let packed = Mat::rows(packed, d_model);
+            matmul(dlogits, packed, dweight, d_model, to_weight, Write::Add, Threads::Pool);
         }
         for (group, dpacked) in groups.iter().zip(dpacked.chunks_exact(d_model.max(1))) {
             grads.dhidden[group.hidden_row * d_model..][..d_model].copy_from_slice(dpacked);

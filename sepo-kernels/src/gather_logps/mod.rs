@@ -1,9 +1,12 @@
 //! Log-probabilities of chosen tokens, straight from hidden states: `lm_head`, log-softmax and gather in one
 //!
 //! The `[rows, vocab]` matrix of logits or log-probabilities never exists: both directions stream over the vocabulary
-//! in tiles, and the backward pass computes the logits again.
+//! in tiles, and the backward pass computes the logits again, but for those that fit the bound of a [`HeadScratch`].
 
 mod cpu;
+mod scratch;
+
+pub use scratch::HeadScratch;
 
 use crate::Rows;
 
@@ -29,12 +32,14 @@ impl HeadShape {
 }
 
 /// What [`gather_logps`] returns
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct GatheredLogps {
     /// natural log-probability of each row's target, `[rows.len()]`
     pub logps: Vec<f64>,
     /// log-sum-exp of the logits of each hidden row, `[n_hidden]`; not-a-number for hidden rows that no row reads
     pub lse: Vec<f64>,
+    /// the forward pass that this is of
+    pass: u64,
 }
 
 /// The log-probability of every row's target
@@ -65,19 +70,26 @@ pub struct GatheredLogps {
 ///
 /// # Examples
 /// ```
-/// use sepo_kernels::{HeadShape, Rows, gather_logps};
+/// use sepo_kernels::{HeadScratch, HeadShape, Rows, gather_logps};
 ///
 /// let shape = HeadShape { n_hidden: 1, d_model: 1, vocab: 2 };
 /// let rows = Rows::new(vec![0, 0], vec![0, 1], 1, 2)?;
-/// let gathered = gather_logps(&[1.0], &[3.0_f32.ln(), 0.0], &rows, shape); // odds 3 : 1
+/// let mut scratch = HeadScratch::default();
+/// let gathered = gather_logps(&[1.0], &[3.0_f32.ln(), 0.0], &rows, shape, &mut scratch); // odds 3 : 1
 /// assert!((gathered.logps[0] - 0.75_f64.ln()).abs() < 1e-6);
 /// assert!((gathered.logps[1] - 0.25_f64.ln()).abs() < 1e-6);
 /// # Ok::<(), sepo_kernels::KernelError>(())
 /// ```
 #[must_use]
-pub fn gather_logps(hidden: &[f32], lm_head: &[f32], rows: &Rows, shape: HeadShape) -> GatheredLogps {
+pub fn gather_logps(
+    hidden: &[f32],
+    lm_head: &[f32],
+    rows: &Rows,
+    shape: HeadShape,
+    scratch: &mut HeadScratch,
+) -> GatheredLogps {
     shape.check(hidden, lm_head, rows);
-    cpu::gather_logps(hidden, lm_head, rows, shape)
+    cpu::gather_logps(hidden, lm_head, rows, shape, scratch)
 }
 
 /// The gradients of [`gather_logps`] for the gradients `dlogps` of its log-probabilities
@@ -92,6 +104,7 @@ pub fn gather_logps(hidden: &[f32], lm_head: &[f32], rows: &Rows, shape: HeadSha
 /// | `hidden`, `dhidden` | `[n_hidden, d_model]` |
 /// | `lm_head`, `dlm_head` | `[vocab, d_model]` |
 /// | `gathered` | what the forward pass returned for the same inputs |
+/// | `scratch` | any; the forward pass's own saves the logits that it kept |
 /// | `dlogps` | `[rows.len()]` |
 ///
 /// # Panics
@@ -99,14 +112,17 @@ pub fn gather_logps(hidden: &[f32], lm_head: &[f32], rows: &Rows, shape: HeadSha
 ///
 /// # Examples
 /// ```
-/// use sepo_kernels::{HeadShape, Rows, gather_logps, gather_logps_backward};
+/// use sepo_kernels::{HeadScratch, HeadShape, Rows, gather_logps, gather_logps_backward};
 ///
+/// let mut scratch = HeadScratch::default();
 /// let (hidden, lm_head) = ([2.0], [0.0, 0.0]);
 /// let shape = HeadShape { n_hidden: 1, d_model: 1, vocab: 2 };
 /// let rows = Rows::new(vec![0], vec![1], 1, 2)?;
-/// let gathered = gather_logps(&hidden, &lm_head, &rows, shape);
+/// let gathered = gather_logps(&hidden, &lm_head, &rows, shape, &mut scratch);
 /// let (mut dhidden, mut dlm_head) = ([9.0], [0.0; 2]);
-/// gather_logps_backward(&hidden, &lm_head, &rows, &gathered, &[1.0], &mut dhidden, &mut dlm_head, shape);
+/// gather_logps_backward(
+///     &hidden, &lm_head, &rows, &gathered, &[1.0], &mut dhidden, &mut dlm_head, shape, &mut scratch,
+/// );
 /// assert_eq!((dhidden, dlm_head), ([0.0], [-1.0, 1.0]));
 /// # Ok::<(), sepo_kernels::KernelError>(())
 /// ```
@@ -120,6 +136,7 @@ pub fn gather_logps_backward(
     dhidden: &mut [f32],
     dlm_head: &mut [f32],
     shape: HeadShape,
+    scratch: &mut HeadScratch,
 ) {
     shape.check(hidden, lm_head, rows);
     assert_eq!(gathered.lse.len(), shape.n_hidden, "`gathered` must come from the same hidden rows");
@@ -127,5 +144,5 @@ pub fn gather_logps_backward(
     assert_eq!(dhidden.len(), hidden.len(), "`dhidden` must be as long as `hidden`");
     assert_eq!(dlm_head.len(), lm_head.len(), "`dlm_head` must be as long as `lm_head`");
     let grads = cpu::Grads { dhidden, dlm_head };
-    cpu::gather_logps_backward(hidden, lm_head, rows, &gathered.lse, dlogps, grads, shape);
+    cpu::gather_logps_backward(hidden, lm_head, rows, gathered, dlogps, grads, shape, scratch);
 }

@@ -3,13 +3,16 @@
 use std::ops::Range;
 
 use sepo_kernels::{
-    GatheredLogps, HeadShape, LinearShape, Write, gather_logps, gather_logps_backward, linear,
+    GatheredLogps, HeadScratch, HeadShape, LinearShape, Write, gather_logps, gather_logps_backward, linear,
 };
 
 use super::BatchContext;
 use super::norm::{NormBackward, NormStats, norm_forward};
 use crate::ModelConfig;
 use crate::architecture::{Architecture, NormAt};
+
+/// Logits that a forward pass may leave for its backward pass: 256 MB. Beyond that they are computed again.
+const MAX_KEPT_LOGITS: usize = 64 << 20;
 
 /// Final norm and `lm_head`; everything in it is `[needed positions, d_model]`.
 #[derive(Debug)]
@@ -23,6 +26,7 @@ pub(crate) struct Head {
     hidden: Vec<f32>,
     dhidden: Vec<f32>,
     gathered: Option<GatheredLogps>,
+    scratch: HeadScratch,
 }
 
 impl Head {
@@ -37,6 +41,7 @@ impl Head {
             hidden: Vec::new(),
             dhidden: Vec::new(),
             gathered: None,
+            scratch: HeadScratch::default(),
         }
     }
 
@@ -45,10 +50,20 @@ impl Head {
     }
 
     /// The rows' log-probabilities, in the caller's order, from the last block's output, `[needed positions, d_model]`.
-    pub(crate) fn forward(&mut self, weights: &[f32], x: &[f32], context: &BatchContext) -> Vec<f64> {
+    ///
+    /// Where a backward pass follows, it is left the logits that fit.
+    pub(crate) fn forward(
+        &mut self,
+        weights: &[f32],
+        x: &[f32],
+        context: &BatchContext,
+        backward_follows: bool,
+    ) -> Vec<f64> {
+        self.scratch.max_kept = if backward_follows { MAX_KEPT_LOGITS } else { 0 };
         norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
         let lm_head = &weights[self.weight.clone()];
-        let gathered = gather_logps(&self.hidden, lm_head, &context.rows, self.shape(context));
+        let gathered =
+            gather_logps(&self.hidden, lm_head, &context.rows, self.shape(context), &mut self.scratch);
         let mut logps = vec![0.0; context.n_rows()];
         for (row, logp) in context.order.iter().zip(&gathered.logps) {
             logps[*row] = *logp;
@@ -93,6 +108,7 @@ impl Head {
             &mut self.dhidden,
             dlm_head,
             shape,
+            &mut self.scratch,
         );
         NormBackward { weights, at: &self.norm, x, stats: &self.stats, dy: &self.dhidden }.run(
             dx,

@@ -139,7 +139,7 @@ impl Network {
             block.forward(pass, x, &mut self.split, &mut self.kept[0], y);
             std::mem::swap(x, y);
         }
-        Ok(self.head.forward(weights, x, &context))
+        Ok(self.head.forward(weights, x, &context, false))
     }
 
     /// The log-probability of every row, in nats, keeping what [`Network::backward`] needs.
@@ -171,7 +171,7 @@ impl Network {
                 &mut after[0],
             );
         }
-        let logps = self.head.forward(weights, &self.inputs[n], &context);
+        let logps = self.head.forward(weights, &self.inputs[n], &context, true);
         self.pending = Some(Pending { context, tokens: batch.tokens.to_vec() });
         Ok(logps)
     }
