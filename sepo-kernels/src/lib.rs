@@ -15,7 +15,7 @@
 //! A prompt of two tokens and two responses of one token each; the last prompt token predicts both:
 //!
 //! ```
-//! use sepo_kernels::{HeadShape, Rows, Segments, gather_logps};
+//! use sepo_kernels::{HeadScratch, HeadShape, Rows, Segments, gather_logps};
 //!
 //! let segments = Segments::new(vec![0, 2, 3, 4], vec![None, Some(0), Some(0)])?;
 //! assert_eq!(segments.positions(), [0, 1, 2, 2]);
@@ -24,7 +24,7 @@
 //! let lm_head = [1.0, 0.0, 0.0, 1.0]; // two tokens in the vocabulary
 //! let rows = Rows::new(vec![0, 0], vec![0, 1], 1, 2)?;
 //! let shape = HeadShape { n_hidden: 1, d_model: 2, vocab: 2 };
-//! let logps = gather_logps(&hidden, &lm_head, &rows, shape).logps;
+//! let logps = gather_logps(&hidden, &lm_head, &rows, shape, &mut HeadScratch::default()).logps;
 //! assert!((logps[0] - logps[1] - 1.0).abs() < 1e-6);
 //! # Ok::<(), sepo_kernels::KernelError>(())
 //! ```

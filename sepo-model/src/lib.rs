@@ -24,5 +24,5 @@ pub use config::{Biases, Family, Mlp, ModelConfig, Norm, Residual};
 pub use error::ModelError;
 pub use folder::Model;
 pub use generate::{GenerateConfig, generate};
-pub use network::{Activations, Network, SequenceBatch};
+pub use network::{Activations, Flops, Network, SequenceBatch};
 pub use parameters::{ParameterInfo, Parameters};

@@ -37,6 +37,23 @@ impl Request {
         };
         pass(model, activations, &batch, |_| self.slopes.clone())
     }
+
+    /// On a network that has run the batch without a gradient before.
+    fn run_on(&self, mut network: Network, model: &Model) -> (Vec<f64>, Vec<f32>) {
+        let (positions, targets): (Vec<u32>, Vec<u32>) = self.rows.iter().copied().unzip();
+        let batch = SequenceBatch {
+            tokens: &self.tokens,
+            segments: &self.segments,
+            row_positions: &positions,
+            row_targets: &targets,
+        };
+        let before = network.logps(&model.parameters, &batch).unwrap();
+        let logps = network.forward(&model.parameters, &batch).unwrap();
+        assert_eq!(before, logps);
+        let mut gradient = vec![0.0; model.parameters.len()];
+        network.backward(&model.parameters, &self.slopes, &mut gradient).unwrap();
+        (logps, gradient)
+    }
 }
 
 fn slope(i: usize) -> f64 {
@@ -187,6 +204,39 @@ proptest! {
             gradient.into_iter().map(f64::from).collect(),
         );
         assert_close(name, &model, &shuffled.run(&model, Activations::Kept), &plain);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_the_last_block_leaves_out_changes_nothing(
+        tree in tree(),
+        config in 0..CONFIGS.len(),
+        keep in prop::collection::vec(any::<bool>(), 400),
+        seed in any::<u64>(),
+    ) {
+        let (name, keys) = CONFIGS[config];
+        let model = model(keys, seed);
+        let (all, _) = tree.requests();
+        let kept: Vec<usize> = (0..all.rows.len()).filter(|row| keep[row % keep.len()]).collect();
+        let some = Request {
+            rows: kept.iter().map(|&row| all.rows[row]).collect(),
+            slopes: kept.iter().map(|&row| all.slopes[row]).collect(),
+            ..all.clone()
+        };
+        // Every row asked for, those that are not kept without a slope: the last block leaves nothing out.
+        let mut masked = all;
+        (0..masked.slopes.len()).filter(|row| !keep[row % keep.len()]).for_each(|row| masked.slopes[row] = 0.0);
+        let (logps, gradient) = masked.run(&model, Activations::Kept);
+        let plain =
+            (kept.iter().map(|&row| logps[row]).collect(), gradient.into_iter().map(f64::from).collect());
+        for activations in [Activations::Kept, Activations::Recomputed] {
+            assert_close(name, &model, &some.run(&model, activations), &plain);
+            let network = Network::new(&model.config, activations).with_every_output();
+            assert_close(name, &model, &some.run_on(network, &model), &plain);
+        }
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) fn accumulate(
         };
         total.sums.add(&batch, &logps, &evaluation);
         context.network.backward(context.parameters, &evaluation.dlogps, grads)?;
+        let flops = context.network.flops();
+        total.sums.flops += flops.forward + flops.backward;
     }
     Ok(total)
 }

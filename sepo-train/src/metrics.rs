@@ -32,6 +32,9 @@ pub struct StepMetrics {
     pub pairs: u64,
     /// Examples without tokens to learn from.
     pub empty_pairs: u64,
+    /// Floating-point operations that the step needed, see [`Flops`](sepo_model::Flops).
+    #[serde(default)]
+    pub flops: u64,
     /// Tokens per second.
     pub tokens_per_s: f64,
     /// Examples per second.

@@ -30,7 +30,7 @@ impl Optimizer {
                 _ => ranges.push((info.range.clone(), info.decay)),
             }
         }
-        Self { m: vec![0.0; n], v: vec![0.0; n], step: 0, ranges }
+        Self { m: zeros(n), v: zeros(n), step: 0, ranges }
     }
 
     /// One update with the learning rate of this step. A learning rate of 0 leaves every bit of the parameters.
@@ -54,6 +54,13 @@ impl Optimizer {
             );
         }
     }
+}
+
+/// Zeros in memory that is already there: an update reads before it writes, and pages that are read first are mapped twice.
+fn zeros(n: usize) -> Vec<f32> {
+    let mut zeros = Vec::with_capacity(n);
+    zeros.resize(n, 0.0);
+    zeros
 }
 
 #[expect(

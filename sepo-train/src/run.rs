@@ -182,6 +182,7 @@ impl<'a> Run<'a> {
             rows: sums.n_rows,
             pairs: sums.n_pairs,
             empty_pairs: sums.n_empty,
+            flops: sums.flops,
             tokens_per_s: per_second(sums.n_tokens),
             pairs_per_s: per_second(sums.n_pairs),
             peak_rss_bytes: peak_rss_bytes(),

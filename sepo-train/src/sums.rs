@@ -19,6 +19,8 @@ pub(crate) struct Sums {
     pub(crate) n_empty: u64,
     pub(crate) n_tokens: u64,
     pub(crate) n_rows: u64,
+    /// Of the passes that were made.
+    pub(crate) flops: u64,
 }
 
 /// The part of one response.

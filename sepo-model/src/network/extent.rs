@@ -13,11 +13,6 @@ pub(crate) enum Extent {
 }
 
 impl Extent {
-    /// That of block `block` of `n_blocks`.
-    pub(crate) fn of(block: usize, n_blocks: usize) -> Self {
-        if block + 1 == n_blocks { Self::Needed } else { Self::All }
-    }
-
     /// Rows of the output; `None` for all.
     pub(super) fn positions(self, context: &BatchContext) -> Option<&[u32]> {
         (self == Self::Needed).then_some(&context.needed)

@@ -4,6 +4,7 @@ mod attention;
 mod batch;
 mod block;
 mod extent;
+mod flops;
 mod head;
 mod linear;
 mod mlp;
@@ -14,6 +15,7 @@ pub use batch::SequenceBatch;
 pub(crate) use batch::{BatchContext, RotaryCache, Rotation};
 pub(crate) use block::{Block, BlockActivations, BlockPass};
 pub(crate) use extent::Extent;
+pub use flops::Flops;
 pub(crate) use head::Head;
 pub(crate) use qkv::SplitQkv;
 
@@ -22,6 +24,7 @@ use sepo_kernels::{embedding, embedding_backward};
 use crate::architecture::Architecture;
 use crate::{ModelConfig, ModelError, Parameters};
 use block::BlockScratch;
+use extent::{add_rows, gather_rows};
 
 /// What a training forward pass remembers for its backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,13 +76,14 @@ struct Pending {
 /// ```
 #[derive(Debug)]
 pub struct Network {
+    config: ModelConfig,
     architecture: Architecture,
-    vocab: usize,
-    d_model: usize,
     blocks: Vec<Block>,
     head: Head,
     rotary: RotaryCache,
     activations: Activations,
+    /// Of the last block.
+    last: Extent,
     /// Input of every block, `[n_tokens, d_model]`, and of the head, `[needed positions, d_model]`.
     inputs: Vec<Vec<f32>>,
     /// One a block where activations are kept, else one for all.
@@ -88,6 +92,7 @@ pub struct Network {
     scratch: BlockScratch,
     gradient: Vec<f32>,
     pending: Option<Pending>,
+    flops: Flops,
 }
 
 impl Network {
@@ -98,20 +103,39 @@ impl Network {
         let blocks =
             architecture.blocks.iter().enumerate().map(|(i, at)| Block::new(config, at, i)).collect();
         Self {
-            vocab: config.vocab,
-            d_model: config.d_model,
+            config: config.clone(),
             blocks,
             head: Head::new(config, &architecture),
             rotary: RotaryCache::new(config),
             activations,
+            last: Extent::Needed,
             inputs: Vec::new(),
             kept: Vec::new(),
             split: SplitQkv::default(),
             scratch: BlockScratch::default(),
             gradient: Vec::new(),
             pending: None,
+            flops: Flops::default(),
             architecture,
         }
+    }
+
+    /// The same network, whose last block makes an output for every token, as it does in other trainers. Results are the
+    /// same; it is there to measure and to test what the saving is worth.
+    #[must_use]
+    pub fn with_every_output(mut self) -> Self {
+        self.last = Extent::All;
+        self
+    }
+
+    fn extent(&self, block: usize) -> Extent {
+        if block + 1 == self.blocks.len() { self.last } else { Extent::All }
+    }
+
+    /// What the last batch needs.
+    #[must_use]
+    pub fn flops(&self) -> Flops {
+        self.flops
     }
 
     /// The log-probability of every row, in nats; nothing is kept for a backward pass.
@@ -126,20 +150,26 @@ impl Network {
         batch: &SequenceBatch<'_>,
     ) -> Result<Vec<f64>, ModelError> {
         self.pending = None;
-        let context = BatchContext::new(batch, self.vocab, &mut self.rotary)?;
+        let context = BatchContext::new(batch, self.config.vocab, &mut self.rotary)?;
+        self.flops = Flops::of(&self.config, &self.architecture, &context, self.last);
         let weights = parameters.as_slice();
-        let n = self.blocks.len();
         // Input and output of a block in turn, and one set of activations for all.
-        self.inputs.resize_with(n.max(1) + 1, Vec::new);
+        self.inputs.resize_with(2.max(self.inputs.len()), Vec::new);
         self.kept.resize_with(1.max(self.kept.len()), BlockActivations::default);
-        let [x, y, ..] = &mut self.inputs[..] else { unreachable!("two buffers at least") };
-        embed(weights, &self.architecture, batch.tokens, self.d_model, x);
+        let (mut x, mut y) = (std::mem::take(&mut self.inputs[0]), std::mem::take(&mut self.inputs[1]));
+        embed(weights, &self.architecture, batch.tokens, self.config.d_model, &mut x);
         for (i, block) in self.blocks.iter().enumerate() {
-            let pass = BlockPass { weights, context: &context, extent: Extent::of(i, n) };
-            block.forward(pass, x, &mut self.split, &mut self.kept[0], y);
-            std::mem::swap(x, y);
+            let pass = BlockPass { weights, context: &context, extent: self.extent(i) };
+            block.forward(pass, &x, &mut self.split, &mut self.kept[0], &mut y);
+            std::mem::swap(&mut x, &mut y);
         }
-        Ok(self.head.forward(weights, x, &context, false))
+        if self.last == Extent::All {
+            gather_rows(&x, &context.needed, self.config.d_model, &mut y);
+            std::mem::swap(&mut x, &mut y);
+        }
+        let logps = self.head.forward(weights, &x, &context, false);
+        (self.inputs[0], self.inputs[1]) = (x, y);
+        Ok(logps)
     }
 
     /// The log-probability of every row, in nats, keeping what [`Network::backward`] needs.
@@ -153,16 +183,17 @@ impl Network {
         batch: &SequenceBatch<'_>,
     ) -> Result<Vec<f64>, ModelError> {
         self.pending = None;
-        let context = BatchContext::new(batch, self.vocab, &mut self.rotary)?;
+        let context = BatchContext::new(batch, self.config.vocab, &mut self.rotary)?;
+        self.flops = Flops::of(&self.config, &self.architecture, &context, self.last);
         let weights = parameters.as_slice();
         let n = self.blocks.len();
         self.inputs.resize_with(n + 1, Vec::new);
-        embed(weights, &self.architecture, batch.tokens, self.d_model, &mut self.inputs[0]);
+        embed(weights, &self.architecture, batch.tokens, self.config.d_model, &mut self.inputs[0]);
         let n_kept = if self.activations == Activations::Kept { n } else { 1 };
         self.kept.resize_with(n_kept, BlockActivations::default);
         for (i, block) in self.blocks.iter().enumerate() {
+            let pass = BlockPass { weights, context: &context, extent: self.extent(i) };
             let (before, after) = self.inputs.split_at_mut(i + 1);
-            let pass = BlockPass { weights, context: &context, extent: Extent::of(i, n) };
             block.forward(
                 pass,
                 &before[i],
@@ -170,6 +201,10 @@ impl Network {
                 &mut self.kept[i.min(n_kept - 1)],
                 &mut after[0],
             );
+        }
+        if self.last == Extent::All {
+            gather_rows(&self.inputs[n], &context.needed, self.config.d_model, &mut self.gradient);
+            std::mem::swap(&mut self.inputs[n], &mut self.gradient);
         }
         let logps = self.head.forward(weights, &self.inputs[n], &context, true);
         self.pending = Some(Pending { context, tokens: batch.tokens.to_vec() });
@@ -199,8 +234,13 @@ impl Network {
         let n = self.blocks.len();
         let mut dx = std::mem::take(&mut self.gradient);
         self.head.backward(weights, &self.inputs[n], &context, dlogps, &mut dx, gradient);
+        if self.last == Extent::All {
+            let needed = std::mem::take(&mut dx);
+            dx.resize(tokens.len() * self.config.d_model, 0.0);
+            add_rows(&needed, &context.needed, self.config.d_model, &mut dx);
+        }
         for (i, block) in self.blocks.iter().enumerate().rev() {
-            let pass = BlockPass { weights, context: &context, extent: Extent::of(i, n) };
+            let pass = BlockPass { weights, context: &context, extent: self.extent(i) };
             let x = &self.inputs[i];
             let kept = match self.activations {
                 Activations::Kept => &self.kept[i],
@@ -213,7 +253,7 @@ impl Network {
             block.backward(pass, x, &mut self.split, kept, &mut self.scratch, &mut dx, gradient);
         }
         let at = self.architecture.embedding.clone();
-        embedding_backward(&tokens, &dx, self.d_model, &mut gradient[at]);
+        embedding_backward(&tokens, &dx, self.config.d_model, &mut gradient[at]);
         self.gradient = dx;
         Ok(())
     }
