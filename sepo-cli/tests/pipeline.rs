@@ -195,8 +195,17 @@ fn every_objective_trains_and_writes_the_contracts_metrics() {
 
 /// Names that a line of `metrics.jsonl` must have.
 fn names(objective: &str) -> Vec<&'static str> {
-    let mut names =
-        vec!["step", "epoch", "loss", "learning_rate", "grad_norm", "logps/chosen", "tokens", "rows", "flops"];
+    let mut names = vec![
+        "step",
+        "epoch",
+        "loss",
+        "learning_rate",
+        "grad_norm",
+        "logps/chosen",
+        "tokens",
+        "rows",
+        "flops",
+    ];
     names.extend(["tokens_per_s", "pairs_per_s", "peak_rss_bytes"]);
     if objective != "sft" {
         names.extend(["rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins"]);
