@@ -11,6 +11,8 @@ use sepo_data::{PackItem, PackedBatch, RowPolicy, plan_batches};
 const N_PAIRS: usize = 64;
 const PROMPT: usize = 180;
 const RESPONSE: usize = 320;
+/// Tokens that both responses begin with.
+const SHARED: usize = 4;
 
 /// What packing replaces: prompt and response of both sides, padded to one length.
 fn padded(items: &[PackItem<'_>]) -> Vec<u32> {
@@ -26,6 +28,8 @@ fn padded(items: &[PackItem<'_>]) -> Vec<u32> {
 
 fn pack(c: &mut Criterion) {
     let ids: Vec<u32> = (0..(PROMPT + RESPONSE) as u32).map(|i| i * 7919 % 32_000).collect();
+    let mut other = ids[PROMPT..].to_vec();
+    other[SHARED..].reverse();
     // Three of ten, spread over the response.
     let weights: Vec<f32> = (0..RESPONSE).map(|i| if i * 7 % 10 < 3 { 1.0 } else { 0.0 }).collect();
     let items: Vec<_> = (0..N_PAIRS)
@@ -35,7 +39,7 @@ fn pack(c: &mut Criterion) {
                 row: i as u64,
                 prompt_ids: &ids[..PROMPT - i],
                 chosen_ids: &ids[PROMPT..PROMPT + chosen],
-                rejected_ids: &ids[PROMPT..PROMPT + rejected],
+                rejected_ids: &other[..rejected],
                 chosen_weights: Some(&weights[..chosen]),
                 rejected_weights: Some(&weights[..rejected]),
             }
@@ -44,6 +48,9 @@ fn pack(c: &mut Criterion) {
     let batch = PackedBatch::pack(&items, RowPolicy::AllResponse).unwrap();
     let n_response: usize = items.iter().map(|i| i.chosen_ids.len() + i.rejected_ids.len()).sum();
     assert_eq!(batch.n_rows(), n_response);
+    let n_prompt: usize = items.iter().map(|i| i.prompt_ids.len()).sum();
+    // Neither the last token of a response nor the second copy of the shared ones is an input.
+    assert_eq!(batch.n_tokens(), n_prompt + n_response - N_PAIRS * (2 + SHARED));
 
     let mut group = c.benchmark_group("pack/64x180+320");
     group.throughput(Throughput::Elements(batch.n_tokens() as u64));

@@ -4,7 +4,8 @@
 //!
 //! * [`open_pairs`] reads the files that people have, detects their format and names every row that cannot be used.
 //! * [`ChatTemplate`] and [`PairTokenizer`] turn a pair into ids once, with a stated border of prompt and response.
-//! * [`PackedBatch`] lays pairs out without padding, every prompt once, with the rows whose log-probability is wanted.
+//! * [`PackedBatch`] lays pairs out without padding, what two responses share once, with a row for each wanted
+//!   log-probability.
 //! * [`ScoresWriter`], [`SelectionWriter`], [`LogpsWriter`] and their readers are the files between the stages.
 //! * [`planted`] makes pairs of which it is known which tokens matter.
 //!

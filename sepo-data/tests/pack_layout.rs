@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure here fails the test")]
 
+use std::collections::HashSet;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sepo_data::{PackError, PackItem, PackedBatch, RowPolicy, Side, plan_batches};
@@ -68,16 +70,23 @@ fn packed_rows(batch: &PackedBatch, rows: std::ops::Range<usize>) -> Vec<Row> {
     .collect()
 }
 
-/// Tokens that some row depends on; the prompt once where it is shared.
-fn naive_tokens(item: &Item, rows: &[Vec<Row>; 2]) -> usize {
+/// Tokens that some row depends on: one for each different beginning of a sequence that a hidden state stands for.
+fn naive_tokens(rows: &[Vec<Row>; 2]) -> usize {
+    let contexts = rows.iter().flatten().map(|(context, ..)| context);
+    contexts.flat_map(|context| (1..=context.len()).map(|n| &context[..n])).collect::<HashSet<_>>().len()
+}
+
+/// The same where nothing but the prompt is shared.
+fn tokens_without_sharing(item: &Item, rows: &[Vec<Row>; 2]) -> usize {
     let longest = |rows: &[Row]| rows.iter().map(|(context, ..)| context.len()).max();
     let prompt = item.prompt.len();
-    let own: usize = rows.iter().filter_map(|rows| longest(rows)).map(|n| n - prompt.min(n)).sum();
+    let own: usize = rows.iter().filter_map(|rows| longest(rows)).map(|n| n - prompt).sum();
     let has_rows = rows.iter().any(|rows| !rows.is_empty());
     own + if has_rows { prompt } else { 0 }
 }
 
-fn check(items: &[Item], policy: RowPolicy) {
+/// Compares a batch with its sequences, and returns the tokens that were saved by sharing more than prompts.
+fn check(items: &[Item], policy: RowPolicy) -> usize {
     let borrowed: Vec<_> = items.iter().map(Item::borrow).collect();
     let batch = PackedBatch::pack(&borrowed, policy).unwrap();
     assert_eq!(batch.segment_offsets.len(), batch.n_segments() + 1);
@@ -86,7 +95,7 @@ fn check(items: &[Item], policy: RowPolicy) {
     assert_eq!([batch.row_positions.len(), batch.row_weights.len()], [batch.n_rows(); 2]);
     assert_eq!(batch.pairs.len(), items.len());
 
-    let (mut next_row, mut n_tokens) = (0, 0);
+    let (mut next_row, mut n_tokens, mut n_unshared) = (0, 0, 0);
     for (item, pair) in items.iter().zip(&batch.pairs) {
         assert_eq!(pair.row, item.row);
         assert_eq!(pair.chosen.start, next_row, "rows are contiguous");
@@ -94,14 +103,15 @@ fn check(items: &[Item], policy: RowPolicy) {
         next_row = pair.rejected.end;
         let rows = [0, 1].map(|side| naive_rows(&item.prompt, &item.sides[side], policy));
         assert_eq!(packed_rows(&batch, pair.chosen.clone()), rows[0]);
-        if policy != RowPolicy::Everything {
-            assert_eq!(packed_rows(&batch, pair.rejected.clone()), rows[1]);
-        }
-        assert_eq!(item.borrow().packed_tokens(policy), naive_tokens(item, &rows));
-        n_tokens += naive_tokens(item, &rows);
+        assert_eq!(packed_rows(&batch, pair.rejected.clone()), rows[1]);
+        assert_eq!(item.borrow().packed_tokens(policy), naive_tokens(&rows));
+        n_tokens += naive_tokens(&rows);
+        n_unshared += tokens_without_sharing(item, &rows);
     }
     assert_eq!(next_row, batch.n_rows());
     assert_eq!(n_tokens, batch.n_tokens(), "every token is one that a row depends on");
+    assert!(n_tokens <= n_unshared, "{n_tokens} tokens, {n_unshared} without sharing");
+    n_unshared - n_tokens
 }
 
 fn response(max: usize, has_prompt: bool) -> impl Strategy<Value = Response> {
@@ -119,10 +129,13 @@ fn response(max: usize, has_prompt: bool) -> impl Strategy<Value = Response> {
 fn item() -> impl Strategy<Value = Item> {
     (any::<u64>(), vec(0u32..9, 0..4)).prop_flat_map(|(row, prompt)| {
         let has_prompt = !prompt.is_empty();
-        [response(5, has_prompt), response(5, has_prompt)].prop_map(move |sides| Item {
-            row,
-            prompt: prompt.clone(),
-            sides,
+        let sides = [response(5, has_prompt), response(5, has_prompt)];
+        // Up to the whole of the shorter response, and past its end.
+        let n_shared = prop_oneof![Just(0), 0usize..7];
+        (sides, n_shared).prop_map(move |(mut sides, n_shared)| {
+            let [chosen, rejected] = &mut sides;
+            rejected.ids.iter_mut().zip(&chosen.ids).take(n_shared).for_each(|(to, from)| *to = *from);
+            Item { row, prompt: prompt.clone(), sides }
         })
     })
 }
@@ -169,6 +182,83 @@ proptest! {
             prop_assert!(is_last || !fits(batch.start..batch.end + 1), "the next item would have fit");
         }
     }
+}
+
+/// All selections of `n` tokens, and none, which selects all.
+fn selections(n: usize, has_prompt: bool) -> impl Iterator<Item = Option<Vec<f32>>> {
+    let weight = move |mask: usize, token: usize| {
+        let is_selected = mask >> token & 1 == 1 && (token > 0 || has_prompt);
+        if is_selected { 1.0 } else { 0.0 }
+    };
+    (0..1usize << n).map(move |mask| Some((0..n).map(|token| weight(mask, token)).collect())).chain([None])
+}
+
+/// Lengths of a prompt, two responses and what these have in common, from nothing to all of the shorter one.
+fn small_pairs() -> impl Iterator<Item = [usize; 4]> {
+    let responses = (0..=4).flat_map(|n_chosen| (0..=4).map(move |n_rejected| (n_chosen, n_rejected)));
+    responses.flat_map(|(n_chosen, n_rejected)| {
+        let shared = 0..=n_chosen.min(n_rejected);
+        shared
+            .flat_map(move |n_shared| (0..=2).map(move |n_prompt| [n_prompt, n_chosen, n_rejected, n_shared]))
+    })
+}
+
+#[test]
+fn every_small_pair_with_every_selection_shares_what_its_responses_begin_with() {
+    let (mut n_saved, mut most_saved) = (0, 0);
+    for [n_prompt, n_chosen, n_rejected, n_shared] in small_pairs() {
+        let ids = |first: u32, n: usize| (first..).take(n);
+        let prompt: Vec<u32> = ids(0, n_prompt).collect();
+        let chosen: Vec<u32> = ids(10, n_chosen).collect();
+        let rejected: Vec<u32> = ids(10, n_shared).chain(ids(20, n_rejected - n_shared)).collect();
+        for chosen_weights in selections(n_chosen, n_prompt > 0) {
+            for rejected_weights in selections(n_rejected, n_prompt > 0) {
+                let sides = [(&chosen, chosen_weights.clone()), (&rejected, rejected_weights)]
+                    .map(|(ids, weights)| Response { ids: ids.clone(), weights });
+                let saved = check(&[Item { row: 3, prompt: prompt.clone(), sides }], RowPolicy::Weighted);
+                assert!(saved <= n_shared, "saved {saved} of {n_shared}");
+                n_saved += usize::from(saved > 0);
+                most_saved = most_saved.max(saved);
+            }
+        }
+    }
+    assert!(n_saved > 1000 && most_saved == 3, "{n_saved} pairs saved up to {most_saved} tokens");
+}
+
+#[test]
+fn a_response_that_the_other_begins_with_is_no_segment() {
+    let item = PackItem {
+        prompt_ids: &[1],
+        chosen_ids: &[2, 3],
+        rejected_ids: &[2, 3, 4, 5],
+        ..PackItem::default()
+    };
+    let batch = PackedBatch::pack(&[item], RowPolicy::AllResponse).unwrap();
+    assert_eq!((batch.tokens, batch.segment_offsets), (vec![1, 2, 3, 4], vec![0, 2, 4]));
+    assert_eq!(batch.segment_parents, [None, Some(0)]);
+    assert_eq!((batch.row_positions, batch.row_targets), (vec![0, 1, 0, 1, 2, 3], vec![2, 3, 2, 3, 4, 5]));
+}
+
+#[test]
+fn nothing_is_shared_with_a_side_that_has_no_rows() {
+    let item = PackItem {
+        prompt_ids: &[1],
+        chosen_ids: &[2, 3, 4],
+        rejected_ids: &[2, 3, 5],
+        rejected_weights: Some(&[0.0; 3]),
+        ..PackItem::default()
+    };
+    let batch = PackedBatch::pack(&[item], RowPolicy::Weighted).unwrap();
+    assert_eq!((batch.tokens, batch.segment_offsets), (vec![1, 2, 3], vec![0, 1, 3]));
+    assert_eq!((batch.pairs[0].chosen.clone(), batch.pairs[0].rejected.clone()), (0..3, 3..3));
+}
+
+#[test]
+fn without_a_prompt_the_root_is_what_responses_begin_with() {
+    let item = PackItem { chosen_ids: &[2, 3, 4], rejected_ids: &[2, 5, 6], ..PackItem::default() };
+    let batch = PackedBatch::pack(&[item], RowPolicy::AllResponse).unwrap();
+    assert_eq!((batch.tokens, batch.segment_parents), (vec![2, 3, 5], vec![None, Some(0), Some(0)]));
+    assert_eq!((batch.row_positions, batch.row_targets), (vec![0, 1, 0, 2], vec![3, 4, 5, 6]));
 }
 
 #[test]

@@ -214,13 +214,13 @@ fn no_more_than_a_batch_is_read_ahead() {
     let (oracle, reference) = (model(VOCAB, "llama", 1), model(VOCAB, "llama", 2));
     let dir = tempfile::tempdir().unwrap();
     // 3 prompt tokens, 4 and 4 inputs of the responses: 11 tokens a pair, so 5 pairs in a batch of 60.
-    let response = || TokenizedResponse { ids: vec![1, 2, 3, 4, 5], spans: None, truncated: false };
+    let response = |first| TokenizedResponse { ids: vec![first, 2, 3, 4, 5], spans: None, truncated: false };
     let pair = |row| TokenizedPair {
         row,
         prompt_ids: vec![7, 8, 9],
         prompt_truncated: false,
-        chosen: response(),
-        rejected: response(),
+        chosen: response(1),
+        rejected: response(6),
     };
     let (n_read, n_done, most) = (Cell::new(0u64), Cell::new(0u64), Cell::new(0u64));
     let stream = (0..203).map(|row| {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::item::Extent;
 use super::{PackError, PackItem, RowPolicy};
 use crate::Side;
 
@@ -24,7 +25,7 @@ pub struct PackedPair {
 /// |---|---|---|
 /// | `tokens` | n_tokens | ids of all segments, one after the other |
 /// | `segment_offsets` | n_segments + 1 | segment `s` is `tokens[offsets[s]..offsets[s + 1]]`, never empty |
-/// | `segment_parents` | n_segments | the prompt's segment for a response; `None` for a root |
+/// | `segment_parents` | n_segments | the segment that a response continues; `None` for a root |
 /// | `row_positions`, `row_targets`, `row_weights` | n_rows | one log-probability wanted each |
 /// | `pairs` | n_items | one an item, in order, also where it has no rows |
 ///
@@ -33,8 +34,9 @@ pub struct PackedPair {
 /// `row_positions[r]` is an index into `tokens`: the token whose hidden state predicts the id `row_targets[r]`. The
 /// target is the token *after* it in the sequence, and need not be in `tokens` itself: the last target of a response
 /// is an input to nothing and is left out. The last prompt position predicts the first token of both responses,
-/// so it appears in the rows of both; positions are therefore not sorted across a pair's two sides. The rows of a
-/// pair and side are contiguous and in the order of their response tokens.
+/// so it appears in the rows of both, as do the tokens that both responses begin with; positions are therefore not
+/// sorted across a pair's two sides. Where the responses part, one position has two targets. The rows of a pair and
+/// side are contiguous and in the order of their response tokens.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PackedBatch {
     /// Token ids.
@@ -56,10 +58,12 @@ pub struct PackedBatch {
 impl PackedBatch {
     /// The items in one flat run, with the rows that `policy` asks for.
     ///
-    /// The prompt is stored once, as the parent of both responses; with [`RowPolicy::Everything`] the item is a
-    /// single root segment. A side whose rows need no hidden state of its own (an empty response, or rows for the
-    /// first token only) makes no segment, and an item without rows on both sides contributes no tokens. Where the
-    /// prompt is empty, responses are root segments and their first token has no row.
+    /// The root of an item is its prompt and the tokens that both responses begin with, as far as both have rows that
+    /// depend on them; what remains of each response is a child of the root. With [`RowPolicy::Everything`] the item
+    /// is a single root segment. A side whose rows need no hidden state of its own (an empty response, rows for the
+    /// first token only, or a response that the other begins with) makes no segment, and an item without rows on both
+    /// sides contributes no tokens. Where the prompt is empty, the first token of a response has no row, and responses
+    /// that begin differently are root segments.
     ///
     /// # Errors
     ///
@@ -73,13 +77,14 @@ impl PackedBatch {
     /// ```
     /// use sepo_data::{PackItem, PackedBatch, RowPolicy};
     /// let item = PackItem {
-    ///     row: 7, prompt_ids: &[1, 2], chosen_ids: &[10, 11, 12], rejected_ids: &[20, 21], ..PackItem::default()
+    ///     row: 7, prompt_ids: &[1, 2], chosen_ids: &[10, 11, 12], rejected_ids: &[10, 21, 22], ..PackItem::default()
     /// };
     /// let batch = PackedBatch::pack(&[item], RowPolicy::AllResponse)?;
-    /// assert_eq!(batch.tokens, [1, 2, 10, 11, 20]);
+    /// assert_eq!(batch.tokens, [1, 2, 10, 11, 21]); // both responses begin with 10
+    /// assert_eq!(batch.segment_offsets, [0, 3, 4, 5]);
     /// assert_eq!(batch.segment_parents, [None, Some(0), Some(0)]);
-    /// assert_eq!(batch.row_positions, [1, 2, 3, 1, 4]); // token 1 is the last of the prompt
-    /// assert_eq!(batch.row_targets, [10, 11, 12, 20, 21]);
+    /// assert_eq!(batch.row_positions, [1, 2, 3, 1, 2, 4]); // token 1 is the last of the prompt
+    /// assert_eq!(batch.row_targets, [10, 11, 12, 10, 21, 22]);
     /// # Ok::<(), sepo_data::PackError>(())
     /// ```
     pub fn pack(items: &[PackItem<'_>], policy: RowPolicy) -> Result<Self, PackError> {
@@ -125,33 +130,33 @@ impl PackedBatch {
     }
 
     fn push_pair(&mut self, item: &PackItem<'_>, policy: RowPolicy) -> [Range<usize>; 2] {
-        let n_kept = Side::BOTH.map(|side| item.last_target(side, policy));
         let first_row = self.n_rows();
-        if n_kept == [None, None] {
+        let Some(Extent { n_kept, n_shared }) = item.extent(policy) else {
             return [first_row..first_row, first_row..first_row];
-        }
-        let parent = self.push_segment(item.prompt_ids, None);
-        let prompt_end = self.tokens.len();
-        let mut sides = Side::BOTH.into_iter().zip(n_kept).map(|(side, n_kept)| {
-            let start = self.tokens.len();
+        };
+        let prompt_end = self.tokens.len() + item.prompt_ids.len();
+        let root = self.push_segment(&[item.prompt_ids, &item.chosen_ids[..n_shared]], None);
+        let [n_chosen, n_rejected] = n_kept;
+        [(Side::Chosen, n_chosen), (Side::Rejected, n_rejected)].map(|(side, n_kept)| {
             let ids = item.ids(side);
-            self.push_segment(&ids[..n_kept.unwrap_or(0)], parent);
+            let start = self.tokens.len();
+            self.push_segment(&[&ids[n_shared..n_kept]], root);
             let rows_start = self.n_rows();
             for (token, weight) in item.targets(side, policy) {
-                let position = if token == 0 { prompt_end - 1 } else { start + token - 1 };
+                // The token before it, which for the first that is not shared is still in the root.
+                let position =
+                    if token <= n_shared { prompt_end + token - 1 } else { start + token - n_shared - 1 };
                 self.push_row(position, ids[token], weight);
             }
             rows_start..self.n_rows()
-        });
-        let end = first_row..first_row;
-        [sides.next().unwrap_or(end.clone()), sides.next().unwrap_or(end)]
+        })
     }
 
     fn push_sequence(&mut self, item: &PackItem<'_>) -> [Range<usize>; 2] {
         let start = self.tokens.len();
         let first_row = self.n_rows();
         let ids = [item.prompt_ids, item.chosen_ids].concat();
-        self.push_segment(&ids[..ids.len().saturating_sub(1)], None);
+        self.push_segment(&[&ids[..ids.len().saturating_sub(1)]], None);
         let n_prompt = item.prompt_ids.len();
         for (token, &id) in ids.iter().enumerate().skip(1) {
             let weight = match item.chosen_weights {
@@ -163,12 +168,14 @@ impl PackedBatch {
         [first_row..self.n_rows(), self.n_rows()..self.n_rows()]
     }
 
-    /// Its index, or `None` for an empty one, which is not stored.
-    fn push_segment(&mut self, ids: &[u32], parent: Option<usize>) -> Option<usize> {
-        if ids.is_empty() {
+    /// The index of a segment made of these parts, or `None` for an empty one, which is not stored.
+    fn push_segment(&mut self, parts: &[&[u32]], parent: Option<usize>) -> Option<usize> {
+        if parts.iter().all(|part| part.is_empty()) {
             return None;
         }
-        self.tokens.extend_from_slice(ids);
+        for part in parts {
+            self.tokens.extend_from_slice(part);
+        }
         self.segment_offsets.push(self.tokens.len());
         self.segment_parents.push(parent);
         Some(self.segment_parents.len() - 1)

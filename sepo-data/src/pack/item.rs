@@ -39,10 +39,20 @@ pub struct PackItem<'a> {
     pub rejected_weights: Option<&'a [f32]>,
 }
 
+/// How much of a pair's responses the rows depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Chosen and rejected tokens that are an input to some row.
+    pub(super) n_kept: [usize; 2],
+    /// Tokens at the start of both that are the same; at most what is kept of either.
+    pub(super) n_shared: usize,
+}
+
 impl PackItem<'_> {
     /// Tokens that this item takes in a batch, for [`plan_batches`](super::plan_batches).
     ///
-    /// Weights beyond the ids' length are ignored here; packing refuses them.
+    /// What both responses begin with counts once, like the prompt. Weights beyond the ids' length are ignored here;
+    /// packing refuses them.
     ///
     /// # Examples
     ///
@@ -54,17 +64,28 @@ impl PackItem<'_> {
     /// };
     /// assert_eq!(item.packed_tokens(RowPolicy::AllResponse), 3 + 1 + 2);
     /// assert_eq!(item.packed_tokens(RowPolicy::Weighted), 3 + 1);
+    /// let alike = PackItem { rejected_ids: &[4, 7, 8], ..item };
+    /// assert_eq!(alike.packed_tokens(RowPolicy::AllResponse), 3 + 1 + 2 - 1); // both begin with 4
     /// ```
     #[must_use]
     pub fn packed_tokens(&self, policy: RowPolicy) -> usize {
         if policy == RowPolicy::Everything {
             return (self.prompt_ids.len() + self.chosen_ids.len()).saturating_sub(1);
         }
-        let targets = Side::BOTH.map(|side| self.last_target(side, policy));
-        if targets == [None, None] {
-            return 0;
+        self.extent(policy)
+            .map_or(0, |extent| self.prompt_ids.len() + extent.n_kept.iter().sum::<usize>() - extent.n_shared)
+    }
+
+    /// What the rows of a pair depend on, or `None` where neither side has a row.
+    pub(super) fn extent(&self, policy: RowPolicy) -> Option<Extent> {
+        let last_targets = Side::BOTH.map(|side| self.last_target(side, policy));
+        if last_targets == [None, None] {
+            return None;
         }
-        self.prompt_ids.len() + targets.iter().flatten().sum::<usize>()
+        let n_kept = last_targets.map(Option::unwrap_or_default);
+        let [chosen, rejected] = [&self.chosen_ids[..n_kept[0]], &self.rejected_ids[..n_kept[1]]];
+        let n_shared = chosen.iter().zip(rejected).take_while(|(a, b)| a == b).count();
+        Some(Extent { n_kept, n_shared })
     }
 
     pub(super) fn ids(&self, side: Side) -> &[u32] {
@@ -100,7 +121,7 @@ impl PackItem<'_> {
 
     /// The last response token that a row predicts. As an input it is needed no more, so it is also the number of
     /// this side's tokens that the batch must hold.
-    pub(super) fn last_target(&self, side: Side, policy: RowPolicy) -> Option<usize> {
+    fn last_target(&self, side: Side, policy: RowPolicy) -> Option<usize> {
         self.targets(side, policy).next_back().map(|(token, _)| token)
     }
 

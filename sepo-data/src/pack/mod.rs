@@ -1,13 +1,17 @@
-//! Several pairs in one flat run of tokens, without padding and with every prompt stored once.
+//! Several pairs in one flat run of tokens, without padding and with everything that two responses share stored once.
 //!
-//! A pair becomes up to three segments: its prompt and, as children of it, its two responses. A token attends to its
-//! parent segment and to its own segment up to itself, so both responses share the prompt's computation.
+//! A pair becomes up to three segments: a root of its prompt and the tokens with which both responses begin, and, as
+//! children of it, what remains of each response. A token attends to its parent segment and to its own segment up to
+//! itself, so the hidden states of the root are computed once and read by the rows of both sides.
 //!
 //! ```text
-//!  tokens    p0 p1 p2 | c0 c1 | r0 r1 r2 | q0 q1 | …
-//!  segment       0    |   1   |    2     |   3   | …
-//!  parent      none   |   0   |    0     | none  | …
-//!  rows      (p2→c0) (c0→c1) (c1→c2) (p2→r0) (r0→r1) …      hidden state of → target
+//!  pair      prompt p0 p1, chosen s0 c1 c2, rejected s0 r1 r2 r3
+//!
+//!  tokens    p0 p1 s0 | c1 | r1 r2 | q0 q1 | …
+//!  segment       0    | 1  |   2   |   3   | …
+//!  parent      none   | 0  |   0   | none  | …
+//!  chosen    (p1→s0) (s0→c1) (c1→c2)                        hidden state of → target
+//!  rejected  (p1→s0) (s0→r1) (r1→r2) (r2→r3)
 //! ```
 
 mod batch;
