@@ -46,6 +46,17 @@ fn oracle_and_score_write_what_they_report() {
         }
     }
     assert_eq!(scored["scores"]["n_tokens"], n_tokens);
+    world.sepo(
+        "score --oracle oracle/oracle --reference oracle/reference --data pairs.jsonl --out rounded.parquet --dtype bf16",
+    );
+    let rounded = world.scores("rounded.parquet");
+    let logps = |pairs: &[ScoredPair]| -> Vec<f32> {
+        pairs.iter().flat_map(|pair| pair.chosen.oracle_logps.clone()).collect()
+    };
+    let (exact, rounded) = (logps(&pairs), logps(&rounded));
+    assert_ne!(exact, rounded);
+    let largest = exact.iter().map(|logp| logp.abs()).fold(0.0, f32::max);
+    assert!(exact.iter().zip(&rounded).all(|(a, b)| (a - b).abs() < largest * 12.0 / 512.0));
     let brought = "oracle --model model --reference oracle/reference --data pairs.jsonl --out brought --json";
     assert_eq!(world.sepo(brought).json()["oracle"]["status"], "done");
     assert_eq!(

@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use naive::{values, wide};
 use rayon::prelude::*;
 use sepo_kernels::{
-    HeadScratch, HeadShape, LinearShape, Rows, Write, gather_logps, gather_logps_backward, linear,
+    HeadScratch, HeadShape, LinearShape, Precision, Rows, Write, gather_logps, gather_logps_backward, linear,
     linear_backward_input, linear_backward_weight,
 };
 use std::hint::black_box;
@@ -48,7 +48,14 @@ impl Case {
     fn all_logits(&self) -> (Vec<f32>, Vec<f64>) {
         let vocab = self.shape.vocab;
         let mut logits = vec![0.0; self.shape.n_hidden * vocab];
-        linear(&self.hidden, &self.lm_head, &mut logits, self.linear_shape(), Write::Overwrite);
+        linear(
+            &self.hidden,
+            &self.lm_head,
+            &mut logits,
+            self.linear_shape(),
+            Write::Overwrite,
+            Precision::F32,
+        );
         let lse = logits.par_chunks(vocab).map(|row| {
             let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             f64::from(max) + row.iter().map(|x| f64::from((x - max).exp())).sum::<f64>().ln()
@@ -73,8 +80,15 @@ impl Case {
             row[target as usize] += dlogp as f32;
         });
         let (mut dhidden, mut dlm_head) = (vec![0.0; self.hidden.len()], vec![0.0; self.lm_head.len()]);
-        linear_backward_input(&logits, &self.lm_head, &mut dhidden, self.linear_shape(), Write::Overwrite);
-        linear_backward_weight(&self.hidden, &logits, &mut dlm_head, self.linear_shape());
+        linear_backward_input(
+            &logits,
+            &self.lm_head,
+            &mut dhidden,
+            self.linear_shape(),
+            Write::Overwrite,
+            Precision::F32,
+        );
+        linear_backward_weight(&self.hidden, &logits, &mut dlm_head, self.linear_shape(), Precision::F32);
         (dhidden, dlm_head)
     }
 

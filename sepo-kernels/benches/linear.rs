@@ -7,7 +7,7 @@ mod naive;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use naive::{assert_close, values, wide};
-use sepo_kernels::{LinearShape, Write, linear, linear_backward_input, linear_backward_weight};
+use sepo_kernels::{LinearShape, Precision, Write, linear, linear_backward_input, linear_backward_weight};
 use std::hint::black_box;
 
 /// `y = x Wᵀ` by one call of gemm
@@ -56,7 +56,7 @@ fn bench(criterion: &mut Criterion) {
             (vec![0.0; n_rows * d_out], vec![0.0; x.len()], vec![0.0; weight.len()]);
         raw(&x, &weight, &mut y, shape);
         let expected = wide(&y);
-        linear(&x, &weight, &mut y, shape, Write::Overwrite);
+        linear(&x, &weight, &mut y, shape, Write::Overwrite, Precision::F32);
         assert_close(&y, &expected, 1e-6);
 
         let mut group = criterion.benchmark_group(format!("linear/{name}_{d_in}x{d_out}"));
@@ -65,13 +65,22 @@ fn bench(criterion: &mut Criterion) {
             b.iter(|| raw(black_box(&x), &weight, &mut y, shape));
         });
         group.bench_function(BenchmarkId::new("forward", n_rows), |b| {
-            b.iter(|| linear(black_box(&x), &weight, &mut y, shape, Write::Overwrite));
+            b.iter(|| linear(black_box(&x), &weight, &mut y, shape, Write::Overwrite, Precision::F32));
         });
         group.bench_function(BenchmarkId::new("backward_input", n_rows), |b| {
-            b.iter(|| linear_backward_input(black_box(&dy), &weight, &mut dx, shape, Write::Overwrite));
+            b.iter(|| {
+                linear_backward_input(
+                    black_box(&dy),
+                    &weight,
+                    &mut dx,
+                    shape,
+                    Write::Overwrite,
+                    Precision::F32,
+                )
+            });
         });
         group.bench_function(BenchmarkId::new("backward_weight", n_rows), |b| {
-            b.iter(|| linear_backward_weight(black_box(&x), &dy, &mut dweight, shape));
+            b.iter(|| linear_backward_weight(black_box(&x), &dy, &mut dweight, shape, Precision::F32));
         });
         group.finish();
     }

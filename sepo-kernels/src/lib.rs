@@ -40,6 +40,8 @@ mod gelu;
 mod layer_norm;
 mod linear;
 mod matmul;
+mod matmul_bf16;
+mod precision;
 mod rms_norm;
 mod rotary;
 mod rows;
@@ -63,6 +65,7 @@ pub use gather_logps::{GatheredLogps, HeadScratch, HeadShape, gather_logps, gath
 pub use gelu::{Gelu, gelu, gelu_backward};
 pub use layer_norm::{LayerNormForward, LayerNormGrads, layer_norm, layer_norm_backward};
 pub use linear::{LinearShape, linear, linear_backward_input, linear_backward_weight};
+pub use precision::Precision;
 pub use rms_norm::{rms_norm, rms_norm_backward};
 pub use rotary::{RotaryConfig, RotaryScaling, RotaryTable, rotary, rotary_backward};
 pub use rows::Rows;

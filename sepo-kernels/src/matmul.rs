@@ -6,9 +6,9 @@ use gemm::Parallelism;
 /// A matrix in a slice: element (i, j) stands at `i * row_stride + j * col_stride`
 #[derive(Clone, Copy)]
 pub(crate) struct Mat<'a> {
-    data: &'a [f32],
-    row_stride: usize,
-    col_stride: usize,
+    pub(crate) data: &'a [f32],
+    pub(crate) row_stride: usize,
+    pub(crate) col_stride: usize,
 }
 
 impl<'a> Mat<'a> {
@@ -29,7 +29,7 @@ impl<'a> Mat<'a> {
 }
 
 /// Where the product runs
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Threads {
     /// on the calling thread, for callers that are one of many parallel tasks
     One,
@@ -46,6 +46,27 @@ pub(crate) struct Product {
     pub(crate) scale: f32,
 }
 
+/// Whether the product is of nothing or into nothing; the output is complete then
+pub(crate) fn has_no_terms(out: &mut [f32], out_stride: usize, product: Product, write: Write) -> bool {
+    let Product { m, n, k, .. } = product;
+    if m == 0 || n == 0 {
+        return true;
+    }
+    if k == 0 && write == Write::Overwrite {
+        out.chunks_mut(out_stride).take(m).for_each(|row| row[..n].fill(0.0));
+    }
+    k == 0
+}
+
+/// Asserts that the slices hold the matrices of a product that has terms, and that output rows do not overlap
+pub(crate) fn assert_fits(a: Mat<'_>, b: Mat<'_>, out: &[f32], out_stride: usize, product: Product) {
+    let Product { m, n, k, .. } = product;
+    a.assert_holds(m, k);
+    b.assert_holds(k, n);
+    assert!(out_stride >= n, "output rows of {n} values overlap at stride {out_stride}");
+    assert!((m - 1) * out_stride + n <= out.len(), "{m} output rows of {n} do not fit {}", out.len());
+}
+
 /// `out (+)= scale * a b`, where the rows of `out` are `out_stride` values apart
 ///
 /// The summation order depends on shapes and strides alone, never on the number of threads.
@@ -59,19 +80,10 @@ pub(crate) fn matmul(
     threads: Threads,
 ) {
     let Product { m, n, k, scale } = product;
-    if m == 0 || n == 0 {
+    if has_no_terms(out, out_stride, product, write) {
         return;
     }
-    if k == 0 {
-        if write == Write::Overwrite {
-            out.chunks_mut(out_stride).take(m).for_each(|row| row[..n].fill(0.0));
-        }
-        return;
-    }
-    a.assert_holds(m, k);
-    b.assert_holds(k, n);
-    assert!(out_stride >= n, "output rows of {n} values overlap at stride {out_stride}");
-    assert!((m - 1) * out_stride + n <= out.len(), "{m} output rows of {n} do not fit {}", out.len());
+    assert_fits(a, b, out, out_stride, product);
     let stride = |stride: usize| isize::try_from(stride).expect("a stride within a slice fits isize");
     let parallelism = match threads {
         Threads::One => Parallelism::None,

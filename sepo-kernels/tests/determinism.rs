@@ -30,9 +30,9 @@ fn linear_maps_do_not_depend_on_threads() {
         same_bits(|| {
             let (mut y, mut dx) = (dy.clone(), x.clone());
             let mut dweight = weight.clone();
-            linear(&x, &weight, &mut y, shape, Write::Add);
-            linear_backward_input(&dy, &weight, &mut dx, shape, Write::Overwrite);
-            linear_backward_weight(&x, &dy, &mut dweight, shape);
+            linear(&x, &weight, &mut y, shape, Write::Add, Precision::F32);
+            linear_backward_input(&dy, &weight, &mut dx, shape, Write::Overwrite, Precision::F32);
+            linear_backward_weight(&x, &dy, &mut dweight, shape, Precision::F32);
             [y, dx, dweight].concat()
         });
     }
@@ -46,7 +46,7 @@ fn log_probabilities_do_not_depend_on_threads() {
     let rows = Rows::new((0..280).collect(), targets, 280, 5000).expect("in range");
     let dlogps = wide(&values(3, 280, 1.0));
     same_bits(|| {
-        let mut scratch = HeadScratch::keeping(270 * 5000);
+        let mut scratch = HeadScratch::keeping(280 * 5000);
         let gathered = gather_logps(&hidden, &lm_head, &rows, shape, &mut scratch);
         let (mut dhidden, mut dlm_head) = (vec![0.0; hidden.len()], vec![0.0; lm_head.len()]);
         gather_logps_backward(

@@ -4,7 +4,7 @@ mod naive;
 
 use naive::{assert_close, cases, values, wide};
 use proptest::prelude::*;
-use sepo_kernels::{LinearShape, Write, linear, linear_backward_input, linear_backward_weight};
+use sepo_kernels::{LinearShape, Precision, Write, linear, linear_backward_input, linear_backward_weight};
 
 proptest! {
     #![proptest_config(cases(96))]
@@ -27,15 +27,15 @@ proptest! {
             }
         }
         let mut y = vec![f32::NAN; n_rows * d_out];
-        linear(&x, &weight, &mut y, shape, Write::Overwrite);
+        linear(&x, &weight, &mut y, shape, Write::Overwrite, Precision::F32);
         assert_close(&y, &y_expected, 2e-6);
-        linear(&x, &weight, &mut y, shape, Write::Add);
+        linear(&x, &weight, &mut y, shape, Write::Add, Precision::F32);
         assert_close(&y, &y_expected.iter().map(|y| 2.0 * y).collect::<Vec<_>>(), 2e-6);
         let mut dx = vec![f32::NAN; n_rows * d_in];
-        linear_backward_input(&dy, &weight, &mut dx, shape, Write::Overwrite);
+        linear_backward_input(&dy, &weight, &mut dx, shape, Write::Overwrite, Precision::F32);
         assert_close(&dx, &dx_expected, 2e-6);
         let mut dweight = weight.clone();
-        linear_backward_weight(&x, &dy, &mut dweight, shape);
+        linear_backward_weight(&x, &dy, &mut dweight, shape, Precision::F32);
         assert_close(&dweight, &dweight_expected, 2e-6);
     }
 }
@@ -43,5 +43,12 @@ proptest! {
 #[test]
 #[should_panic(expected = "the weight must be [2, 3]")]
 fn names_the_slice_of_the_wrong_shape() {
-    linear(&[0.0; 3], &[0.0; 5], &mut [0.0; 2], LinearShape { n_rows: 1, d_in: 3, d_out: 2 }, Write::Add);
+    linear(
+        &[0.0; 3],
+        &[0.0; 5],
+        &mut [0.0; 2],
+        LinearShape { n_rows: 1, d_in: 3, d_out: 2 },
+        Write::Add,
+        Precision::F32,
+    );
 }

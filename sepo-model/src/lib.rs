@@ -13,6 +13,7 @@
 
 mod architecture;
 mod config;
+mod dtype;
 mod error;
 mod folder;
 mod generate;
@@ -21,6 +22,7 @@ mod network;
 mod parameters;
 
 pub use config::{Biases, Family, Mlp, ModelConfig, Norm, Residual};
+pub use dtype::Dtype;
 pub use error::ModelError;
 pub use folder::Model;
 pub use generate::{GenerateConfig, generate};

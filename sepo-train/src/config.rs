@@ -1,5 +1,6 @@
 //! What a run is: every number that decides the weights it ends with, and a few that do not.
 
+use sepo_model::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -79,6 +80,8 @@ pub struct TrainConfig {
     pub eval_every: Option<u64>,
     /// Memory against time.
     pub activations: ActivationPolicy,
+    /// Of the policy's matrix products; a reference's are `f32` always.
+    pub dtype: Dtype,
 }
 
 impl Default for TrainConfig {
@@ -101,6 +104,7 @@ impl Default for TrainConfig {
             keep_checkpoints: 2,
             eval_every: None,
             activations: ActivationPolicy::Kept,
+            dtype: Dtype::F32,
         }
     }
 }

@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
             )?,
             total_steps,
             shuffler: Shuffler::new(data.examples.len(), config.seed, cursor),
-            network: Network::new(&model.config, activations),
+            network: Network::new(&model.config, activations).with_dtype(config.dtype),
             optimizer,
             grads: vec![0.0; model.parameters.as_slice().len()],
             progress: state.as_ref().map_or(Progress::default(), |state| state.progress),

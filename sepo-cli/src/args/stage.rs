@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sepo_select::KeepFraction;
 
+use super::train::DtypeArg;
 use super::{
     DataArgs, ForwardArgs, MachineArgs, ObjectiveArgs, ObjectiveName, PairArgs, TokenArgs, TrainArgs,
 };
@@ -73,6 +74,9 @@ pub(crate) struct ScoreArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// What matrix products compute in; bf16 moves scores by about a hundredth
+    #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
+    pub(crate) dtype: DtypeArg,
     #[command(flatten)]
     pub(crate) forward: ForwardArgs,
     #[command(flatten)]

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
+use sepo_model::Dtype;
 use sepo_train::{ActivationPolicy, Scheduler, TrainConfig};
 
 /// Flags of every training command.
@@ -54,6 +55,26 @@ pub(crate) struct TrainArgs {
     /// Keep block inputs only and compute the rest again on the way back: less memory, about a third more time
     #[arg(long)]
     pub(crate) recompute: bool,
+    /// What matrix products compute in
+    #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
+    pub(crate) dtype: DtypeArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DtypeArg {
+    /// Numbers as they are
+    F32,
+    /// Rounded to bf16, summed in f32: half the time on CPUs with AVX512-BF16, slower elsewhere
+    Bf16,
+}
+
+impl From<DtypeArg> for Dtype {
+    fn from(dtype: DtypeArg) -> Self {
+        match dtype {
+            DtypeArg::F32 => Self::F32,
+            DtypeArg::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,6 +107,7 @@ impl TrainArgs {
             save_every: self.save_every,
             keep_checkpoints: self.keep_checkpoints,
             activations: if self.recompute { ActivationPolicy::Recomputed } else { ActivationPolicy::Kept },
+            dtype: self.dtype.into(),
             ..TrainConfig::default()
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sepo_data::{ContentSource, PairTokenizer, ScoresMeta, ScoresWriter, TokenizeConfig};
+use sepo_model::Dtype;
 use sepo_select::{ScoreConfig, ScoreReport, Scorer, score_pairs};
 use serde::Serialize;
 
@@ -25,6 +26,7 @@ pub(crate) struct ScoreJob<'a> {
     pub(crate) read: &'a DataArgs,
     pub(crate) tokens: TokenizeConfig,
     pub(crate) tokens_per_batch: usize,
+    pub(crate) dtype: Dtype,
     /// `scores.parquet`, which appears only when complete.
     pub(crate) out: &'a Path,
 }
@@ -48,6 +50,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
         read: &pairs.read,
         tokens: pairs.tokens.config(length),
         tokens_per_batch: args.forward.tokens_per_batch.get(),
+        dtype: args.dtype.into(),
         out: &args.out,
     };
     if let Some(scored) = make(&job, &AtomicBool::new(false))? {
@@ -64,7 +67,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     check_fit(&oracle, &tokenizer)?;
     check_fit(&reference, &tokenizer)?;
     same_tokenizer(job, &tokenizer)?;
-    let mut scorer = Scorer::new(&oracle, &reference)?;
+    let mut scorer = Scorer::new(&oracle, &reference)?.with_dtype(job.dtype);
     let source = |path: &Path, hash: &str| ContentSource {
         path: path.display().to_string(),
         content_hash: hash.to_owned(),
@@ -76,7 +79,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
         tokenizer: tokenizer.tokenizer_hash().map(|hash| source(job.oracle, hash)),
         chat_template: tokenizer.template_hash().map(|hash| source(job.oracle, &hash)),
         inputs: crate::pairs::input_sources(job.data)?,
-        dtype: "f32".to_owned(),
+        dtype: job.dtype.name().to_owned(),
         device: "cpu".to_owned(),
         max_length: Some(job.tokens.truncation.max_length as u64),
         eos_token_id: tokenizer.special_tokens().eos.map(|eos| eos.id),

@@ -66,6 +66,7 @@ fn make_scores(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         read: &recipe.data.read(),
         tokens: recipe.tokens.clone(),
         tokens_per_batch: recipe.score.tokens_per_batch,
+        dtype: recipe.score.dtype,
         out: &out,
     };
     let made = score::make(&job, interrupted())?.ok_or_else(|| {

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use sepo_data::{Bos, Boundary, Eos, LongPrompt, PairFormat, TextHandling, TokenizeConfig, TruncationConfig};
+use sepo_model::Dtype;
 use sepo_select::SelectConfig;
 use sepo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -213,11 +214,12 @@ impl Default for OracleSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ScoreSection {
     pub(super) tokens_per_batch: usize,
+    pub(super) dtype: Dtype,
 }
 
 impl Default for ScoreSection {
     fn default() -> Self {
-        Self { tokens_per_batch: 8192 }
+        Self { tokens_per_batch: 8192, dtype: Dtype::F32 }
     }
 }
 

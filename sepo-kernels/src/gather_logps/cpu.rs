@@ -1,21 +1,21 @@
 //! The fused head on the CPU
 //!
 //! ```text
-//! for 256 hidden rows that some row reads          (packed side by side)
-//!     for 4096 tokens of the vocabulary            (a tile of logits: 4 MB)
+//! for 1024 hidden rows that some row reads         (packed side by side)
+//!     for 1024 tokens of the vocabulary            (a tile of logits: 4 MB)
 //!         logits = hidden lm_headᵀ                 gemm, on all threads; kept for the way back while there is room
 //!         forward:  running maximum and Σ exp      rows in parallel
 //!         backward: dlogits in place, two gemms    rows in parallel
 //! ```
 
 use super::{GatheredLogps, HeadScratch, HeadShape};
-use crate::matmul::{Mat, Product, Threads, matmul};
-use crate::{Rows, Write, simd};
+use crate::matmul::{Mat, Product, Threads};
+use crate::{Precision, Rows, Write, simd};
 use rayon::prelude::*;
 use std::ops::Range;
 
-pub(super) const HIDDEN_ROWS: usize = 256;
-const VOCAB_TILE: usize = 4096;
+pub(super) const HIDDEN_ROWS: usize = 1024;
+const VOCAB_TILE: usize = 1024;
 
 /// A hidden row and the rows that read it
 struct Group {
@@ -49,12 +49,20 @@ fn vocab_tiles(vocab: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// Logits of the packed hidden rows for the tokens of `tile`, `[packed rows, tile]`
-fn tile_logits(packed: &[f32], lm_head: &[f32], tile: &Range<usize>, d_model: usize, logits: &mut [f32]) {
+fn tile_logits(
+    packed: &[f32],
+    lm_head: &[f32],
+    tile: &Range<usize>,
+    d_model: usize,
+    logits: &mut [f32],
+    precision: Precision,
+) {
     let n_rows = logits.len() / tile.len();
     let product = Product { m: n_rows, n: tile.len(), k: d_model, scale: 1.0 };
     let weight = Mat::rows(&lm_head[tile.start * d_model..tile.end * d_model], d_model).transposed();
     let out_stride = tile.len();
-    matmul(Mat::rows(packed, d_model), weight, logits, out_stride, product, Write::Overwrite, Threads::Pool);
+    let packed = Mat::rows(packed, d_model);
+    precision.matmul()(packed, weight, logits, out_stride, product, Write::Overwrite, Threads::Pool);
 }
 
 /// A log-sum-exp that takes its terms tile by tile
@@ -97,7 +105,8 @@ pub(super) fn gather_logps(
         pass: scratch.begin(groups.len(), vocab),
     };
     let GatheredLogps { logps, lse, .. } = &mut gathered;
-    let HeadScratch { packed, tile: buffer, kept, n_kept, .. } = scratch;
+    let HeadScratch { packed, tile: buffer, kept, n_kept, precision, .. } = scratch;
+    let precision = *precision;
     buffer.resize(groups.len().min(HIDDEN_ROWS) * vocab.min(VOCAB_TILE), 0.0);
     for (first, groups) in (0..).step_by(HIDDEN_ROWS).zip(groups.chunks(HIDDEN_ROWS)) {
         pack(hidden, groups, d_model, packed);
@@ -109,7 +118,7 @@ pub(super) fn gather_logps(
             } else {
                 &mut buffer[..n_logits]
             };
-            tile_logits(packed, lm_head, &tile, d_model, logits);
+            tile_logits(packed, lm_head, &tile, d_model, logits, precision);
             sums.par_iter_mut().zip(logits.par_chunks(tile.len())).for_each(|(sum, logits)| sum.add(logits));
             for (group, logits) in groups.iter().zip(logits.chunks(tile.len())) {
                 for row in group.rows.clone() {
@@ -150,7 +159,9 @@ pub(super) fn gather_logps_backward(
     let groups = groups(rows, |row| dlogps[row] != 0.0);
     // Kept logits are those of all rows that the forward pass read: of no use where some are left out now.
     let n_kept = scratch.take_kept(gathered, groups.len());
-    let HeadScratch { packed, dpacked, tile: buffer, kept, .. } = scratch;
+    let HeadScratch { packed, dpacked, tile: buffer, kept, precision, .. } = scratch;
+    let matmul = precision.matmul();
+    let precision = *precision;
     buffer.resize(groups.len().min(HIDDEN_ROWS) * vocab.min(VOCAB_TILE), 0.0);
     for (first, groups) in (0..).step_by(HIDDEN_ROWS).zip(groups.chunks(HIDDEN_ROWS)) {
         let n_rows = groups.len();
@@ -162,7 +173,7 @@ pub(super) fn gather_logps_backward(
             let dlogits = if first + n_rows <= n_kept {
                 &mut kept[first * vocab + n_rows * tile.start..][..n_logits]
             } else {
-                tile_logits(packed, lm_head, &tile, d_model, &mut buffer[..n_logits]);
+                tile_logits(packed, lm_head, &tile, d_model, &mut buffer[..n_logits], precision);
                 &mut buffer[..n_logits]
             };
             groups.par_iter().zip(dlogits.par_chunks_mut(tile.len())).for_each(|(group, logits)| {

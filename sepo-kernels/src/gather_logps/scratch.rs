@@ -2,6 +2,7 @@
 
 use super::GatheredLogps;
 use super::cpu::HIDDEN_ROWS;
+use crate::Precision;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Numbers the forward passes of a process, so that no backward pass takes another's logits
@@ -42,6 +43,8 @@ pub struct HeadScratch {
     pub(super) n_kept: usize,
     /// logits that forward passes may keep from now on, four bytes each
     pub max_kept: usize,
+    /// of the matrix products; logits and the log-sum-exp are `f32` and `f64` either way
+    pub precision: Precision,
     /// the forward pass that `kept` is of, and how many hidden rows it read
     pass: u64,
     n_read: usize,

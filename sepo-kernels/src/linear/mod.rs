@@ -2,7 +2,7 @@
 
 mod cpu;
 
-use crate::Write;
+use crate::{Precision, Write};
 
 /// Sizes of a linear map
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +38,23 @@ impl LinearShape {
 ///
 /// # Examples
 /// ```
-/// use sepo_kernels::{LinearShape, Write, linear};
+/// use sepo_kernels::{LinearShape, Precision, Write, linear};
 ///
 /// let shape = LinearShape { n_rows: 1, d_in: 2, d_out: 3 };
 /// let mut y = [0.0; 3];
-/// linear(&[1.0, 2.0], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], &mut y, shape, Write::Overwrite);
+/// linear(&[1.0, 2.0], &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0], &mut y, shape, Write::Overwrite, Precision::F32);
 /// assert_eq!(y, [1.0, 2.0, 3.0]);
 /// ```
-pub fn linear(x: &[f32], weight: &[f32], y: &mut [f32], shape: LinearShape, write: Write) {
+pub fn linear(
+    x: &[f32],
+    weight: &[f32],
+    y: &mut [f32],
+    shape: LinearShape,
+    write: Write,
+    precision: Precision,
+) {
     shape.check(x, weight, y);
-    cpu::linear(x, weight, y, shape, write);
+    cpu::linear(x, weight, y, shape, write, precision);
 }
 
 /// The gradient with respect to the input, `dx (+)= dy W`
@@ -59,16 +66,23 @@ pub fn linear(x: &[f32], weight: &[f32], y: &mut [f32], shape: LinearShape, writ
 ///
 /// # Examples
 /// ```
-/// use sepo_kernels::{LinearShape, Write, linear_backward_input};
+/// use sepo_kernels::{LinearShape, Precision, Write, linear_backward_input};
 ///
 /// let shape = LinearShape { n_rows: 1, d_in: 2, d_out: 1 };
 /// let mut dx = [1.0; 2];
-/// linear_backward_input(&[10.0], &[2.0, 3.0], &mut dx, shape, Write::Add);
+/// linear_backward_input(&[10.0], &[2.0, 3.0], &mut dx, shape, Write::Add, Precision::F32);
 /// assert_eq!(dx, [21.0, 31.0]);
 /// ```
-pub fn linear_backward_input(dy: &[f32], weight: &[f32], dx: &mut [f32], shape: LinearShape, write: Write) {
+pub fn linear_backward_input(
+    dy: &[f32],
+    weight: &[f32],
+    dx: &mut [f32],
+    shape: LinearShape,
+    write: Write,
+    precision: Precision,
+) {
     shape.check(dx, weight, dy);
-    cpu::linear_backward_input(dy, weight, dx, shape, write);
+    cpu::linear_backward_input(dy, weight, dx, shape, write, precision);
 }
 
 /// The gradient with respect to the weight, `dweight += dyᵀ x`
@@ -80,14 +94,20 @@ pub fn linear_backward_input(dy: &[f32], weight: &[f32], dx: &mut [f32], shape: 
 ///
 /// # Examples
 /// ```
-/// use sepo_kernels::{LinearShape, linear_backward_weight};
+/// use sepo_kernels::{LinearShape, Precision, linear_backward_weight};
 ///
 /// let shape = LinearShape { n_rows: 2, d_in: 1, d_out: 1 };
 /// let mut dweight = [0.5];
-/// linear_backward_weight(&[1.0, 2.0], &[3.0, 4.0], &mut dweight, shape);
+/// linear_backward_weight(&[1.0, 2.0], &[3.0, 4.0], &mut dweight, shape, Precision::F32);
 /// assert_eq!(dweight, [11.5]);
 /// ```
-pub fn linear_backward_weight(x: &[f32], dy: &[f32], dweight: &mut [f32], shape: LinearShape) {
+pub fn linear_backward_weight(
+    x: &[f32],
+    dy: &[f32],
+    dweight: &mut [f32],
+    shape: LinearShape,
+    precision: Precision,
+) {
     shape.check(x, dweight, dy);
-    cpu::linear_backward_weight(x, dy, dweight, shape);
+    cpu::linear_backward_weight(x, dy, dweight, shape, precision);
 }

@@ -1,12 +1,13 @@
 //! Runs prompts once, then one token a sequence and step.
 
 use rayon::prelude::*;
-use sepo_kernels::{KeyValues, Segments, cached_attention, embedding};
+use sepo_kernels::{KeyValues, Precision, Segments, cached_attention, embedding};
 
 use super::cache::Cache;
 use crate::architecture::Architecture;
 use crate::network::{
     BatchContext, Block, BlockActivations, BlockPass, Extent, Head, RotaryCache, SequenceBatch, SplitQkv,
+    Weights,
 };
 use crate::{Model, ModelError};
 
@@ -60,7 +61,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn run_prompts(&mut self, tokens: &[u32], segments: &Segments, context: &BatchContext) -> Vec<f32> {
-        let weights = self.model.parameters.as_slice();
+        let weights = Weights { values: self.model.parameters.as_slice(), precision: Precision::F32 };
         let width = self.model.config.n_kv_heads * self.model.config.head_dim;
         let (mut x, mut y) = (self.embed(tokens), Vec::new());
         let pass = BlockPass { weights, context, extent: Extent::All };
@@ -83,7 +84,7 @@ impl<'a> Decoder<'a> {
 
     /// The logits after one more token for each of `sequences`, `[sequences, vocab]`.
     pub(super) fn step(&mut self, sequences: &[usize], tokens: &[u32]) -> Vec<f32> {
-        let weights = self.model.parameters.as_slice();
+        let weights = Weights { values: self.model.parameters.as_slice(), precision: Precision::F32 };
         let width = self.model.config.n_kv_heads * self.model.config.head_dim;
         let positions: Vec<u32> = sequences.iter().map(|sequence| self.lengths[*sequence]).collect();
         for sequence in sequences {

@@ -9,7 +9,7 @@ use super::extent::{add_rows, gather_rows};
 use super::linear::{LinearBackward, linear_forward};
 use super::norm::{NormBackward, NormStats, norm_forward};
 use super::qkv::{QkvMaps, SplitQkv, add_split_gradient};
-use super::{BatchContext, Extent, Rotation};
+use super::{BatchContext, Extent, Rotation, Weights};
 use crate::ModelConfig;
 use crate::architecture::{BlockAt, LinearAt, NormAt, QkvAt};
 
@@ -80,19 +80,19 @@ impl AttentionLayer {
     }
 
     /// The projections into queries, keys and values.
-    pub(crate) fn maps<'a>(&'a self, weights: &'a [f32], split: &'a mut SplitQkv) -> QkvMaps<'a> {
+    pub(crate) fn maps<'a>(&'a self, weights: Weights<'a>, split: &'a mut SplitQkv) -> QkvMaps<'a> {
         split.maps(weights, &self.qkv, self.shape.n_heads)
     }
 
     /// [`AttentionLayer::maps`] that were made before.
-    pub(crate) fn loaded_maps<'a>(&'a self, weights: &'a [f32], split: &'a SplitQkv) -> QkvMaps<'a> {
+    pub(crate) fn loaded_maps<'a>(&'a self, weights: Weights<'a>, split: &'a SplitQkv) -> QkvMaps<'a> {
         split.loaded(weights, &self.qkv)
     }
 
     /// `y += attention(x)`, for the tokens of `extent`.
     pub(crate) fn forward(
         &self,
-        weights: &[f32],
+        weights: Weights<'_>,
         maps: QkvMaps<'_>,
         x: &[f32],
         (context, extent): (&BatchContext, Extent),
@@ -109,7 +109,7 @@ impl AttentionLayer {
     }
 
     /// `y += out Wᵀ (+ b)`.
-    pub(crate) fn project_output(&self, weights: &[f32], out: &[f32], y: &mut [f32]) {
+    pub(crate) fn project_output(&self, weights: Weights<'_>, out: &[f32], y: &mut [f32]) {
         linear_forward(weights, &self.output, self.shape.n_heads * self.shape.head_dim, out, y, Write::Add);
     }
 
@@ -140,7 +140,7 @@ impl AttentionLayer {
     }
 
     /// Per-head norms and the rotary embedding; where queries and where keys stand.
-    pub(crate) fn rotate(&self, weights: &[f32], at: [&Rotation; 2], a: &mut AttentionActivations) {
+    pub(crate) fn rotate(&self, weights: Weights<'_>, at: [&Rotation; 2], a: &mut AttentionActivations) {
         let AttentionShape { n_heads, n_kv_heads, head_dim, .. } = self.shape;
         if let Some((q_norm, k_norm)) = &self.qk_norm {
             std::mem::swap(&mut a.q, &mut a.q_raw);
@@ -193,7 +193,7 @@ impl AttentionLayer {
             QkvAt::Separate { .. } => self.project_backward(maps, input, s, dx, gradient),
             QkvAt::FusedByHead(map) => {
                 split.clear();
-                split.resize(maps.weights.len(), 0.0);
+                split.resize(maps.weights.values.len(), 0.0);
                 self.project_backward(maps, input, s, dx, &mut split);
                 add_split_gradient(&split, map, n_heads, gradient);
             }
@@ -236,7 +236,7 @@ struct ProjectionInput<'a> {
 
 /// What the way back through an attention sublayer starts from.
 pub(crate) struct AttentionBackward<'a> {
-    pub(crate) weights: &'a [f32],
+    pub(crate) weights: Weights<'a>,
     pub(crate) maps: QkvMaps<'a>,
     /// `[n_tokens, d_model]`.
     pub(crate) x: &'a [f32],

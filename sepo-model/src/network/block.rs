@@ -7,7 +7,7 @@ use super::extent::{add_rows, gather_rows};
 use super::mlp::{MlpActivations, MlpBackward, MlpLayer, MlpScratch};
 use super::norm::{NormBackward, NormStats, norm_forward};
 use super::qkv::{QkvMaps, SplitQkv};
-use super::{BatchContext, Extent, Rotation};
+use super::{BatchContext, Extent, Rotation, Weights};
 use crate::architecture::{BlockAt, NormAt};
 use crate::{ModelConfig, Residual};
 
@@ -41,7 +41,7 @@ pub(crate) struct BlockScratch {
 /// Weights, batch and tokens of one pass through a block.
 #[derive(Clone, Copy)]
 pub(crate) struct BlockPass<'a> {
-    pub(crate) weights: &'a [f32],
+    pub(crate) weights: Weights<'a>,
     pub(crate) context: &'a BatchContext,
     pub(crate) extent: Extent,
 }
@@ -104,7 +104,7 @@ impl Block {
     /// Queries, keys (both rotated) and values of `x`, for a caller that attends by itself.
     pub(crate) fn project(
         &self,
-        weights: &[f32],
+        weights: Weights<'_>,
         maps: QkvMaps<'_>,
         x: &[f32],
         rotation: &Rotation,
@@ -118,7 +118,7 @@ impl Block {
     /// The rest of the block behind [`Block::project`], given what attention put out.
     pub(crate) fn complete(
         &self,
-        weights: &[f32],
+        weights: Weights<'_>,
         x: &[f32],
         attended: &[f32],
         a: &mut BlockActivations,
@@ -130,7 +130,7 @@ impl Block {
         self.finish(weights, x, Extent::All, a, y);
     }
 
-    fn enter_attention(&self, weights: &[f32], x: &[f32], a: &mut BlockActivations) {
+    fn enter_attention(&self, weights: Weights<'_>, x: &[f32], a: &mut BlockActivations) {
         norm_forward(
             weights,
             &self.attention_norm,
@@ -142,7 +142,14 @@ impl Block {
     }
 
     /// Adds the MLP to `y`, which holds `x + attention(norm(x))`.
-    fn finish(&self, weights: &[f32], x: &[f32], extent: Extent, a: &mut BlockActivations, y: &mut [f32]) {
+    fn finish(
+        &self,
+        weights: Weights<'_>,
+        x: &[f32],
+        extent: Extent,
+        a: &mut BlockActivations,
+        y: &mut [f32],
+    ) {
         if self.residual == Residual::Sequential {
             a.middle.clear();
             a.middle.extend_from_slice(y);

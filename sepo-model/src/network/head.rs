@@ -6,8 +6,8 @@ use sepo_kernels::{
     GatheredLogps, HeadScratch, HeadShape, LinearShape, Write, gather_logps, gather_logps_backward, linear,
 };
 
-use super::BatchContext;
 use super::norm::{NormBackward, NormStats, norm_forward};
+use super::{BatchContext, Weights};
 use crate::ModelConfig;
 use crate::architecture::{Architecture, NormAt};
 
@@ -54,14 +54,15 @@ impl Head {
     /// Where a backward pass follows, it is left the logits that fit.
     pub(crate) fn forward(
         &mut self,
-        weights: &[f32],
+        weights: Weights<'_>,
         x: &[f32],
         context: &BatchContext,
         backward_follows: bool,
     ) -> Vec<f64> {
+        self.scratch.precision = weights.precision;
         self.scratch.max_kept = if backward_follows { MAX_KEPT_LOGITS } else { 0 };
         norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
-        let lm_head = &weights[self.weight.clone()];
+        let lm_head = weights.at(&self.weight);
         let gathered =
             gather_logps(&self.hidden, lm_head, &context.rows, self.shape(context), &mut self.scratch);
         let mut logps = vec![0.0; context.n_rows()];
@@ -73,18 +74,25 @@ impl Head {
     }
 
     /// The logits of every row of `x`, `[n, vocab]`; for the few rows of a decoding step.
-    pub(crate) fn logits(&mut self, weights: &[f32], x: &[f32]) -> Vec<f32> {
+    pub(crate) fn logits(&mut self, weights: Weights<'_>, x: &[f32]) -> Vec<f32> {
         norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
         let shape = LinearShape { n_rows: x.len() / self.d_model, d_in: self.d_model, d_out: self.vocab };
         let mut logits = vec![0.0; shape.n_rows * self.vocab];
-        linear(&self.hidden, &weights[self.weight.clone()], &mut logits, shape, Write::Overwrite);
+        linear(
+            &self.hidden,
+            weights.at(&self.weight),
+            &mut logits,
+            shape,
+            Write::Overwrite,
+            weights.precision,
+        );
         logits
     }
 
     /// The gradient of the last block's output into `dx`, for the last [`Head::forward`].
     pub(crate) fn backward(
         &mut self,
-        weights: &[f32],
+        weights: Weights<'_>,
         x: &[f32],
         context: &BatchContext,
         dlogps: &[f64],
@@ -96,7 +104,7 @@ impl Head {
         let dlogps: Vec<f64> = context.order.iter().map(|row| dlogps[*row]).collect();
         let shape = self.shape(context);
         self.dhidden.resize(self.hidden.len(), 0.0);
-        let lm_head = &weights[self.weight.clone()];
+        let lm_head = weights.at(&self.weight);
         let dlm_head = &mut gradient[self.weight.clone()];
         let rows = &context.rows;
         gather_logps_backward(

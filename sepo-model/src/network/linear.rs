@@ -3,6 +3,7 @@
 use sepo_kernels::{LinearShape, Write, add_bias, bias_backward};
 use sepo_kernels::{linear, linear_backward_input, linear_backward_weight};
 
+use super::Weights;
 use crate::architecture::LinearAt;
 
 /// Sizes of a map whose bias or weight is at `at`.
@@ -17,22 +18,22 @@ fn shape(at: &LinearAt, x: &[f32], d_in: usize) -> LinearShape {
 /// | `x` | `[n, d_in]` |
 /// | `y` | `[n, d_out]` |
 pub(crate) fn linear_forward(
-    weights: &[f32],
+    weights: Weights<'_>,
     at: &LinearAt,
     d_in: usize,
     x: &[f32],
     y: &mut [f32],
     write: Write,
 ) {
-    linear(x, &weights[at.weight.clone()], y, shape(at, x, d_in), write);
+    linear(x, weights.at(&at.weight), y, shape(at, x, d_in), write, weights.precision);
     if let Some(bias) = &at.bias {
-        add_bias(y, &weights[bias.clone()]);
+        add_bias(y, weights.at(bias));
     }
 }
 
 /// The gradient with respect to the input into `dx`, and those of weight and bias added to `gradient`.
 pub(crate) struct LinearBackward<'a> {
-    pub(crate) weights: &'a [f32],
+    pub(crate) weights: Weights<'a>,
     pub(crate) at: &'a LinearAt,
     pub(crate) d_in: usize,
     pub(crate) x: &'a [f32],
@@ -43,8 +44,8 @@ impl LinearBackward<'_> {
     pub(crate) fn run(self, dx: &mut [f32], write: Write, gradient: &mut [f32]) {
         let Self { weights, at, d_in, x, dy } = self;
         let shape = shape(at, x, d_in);
-        linear_backward_input(dy, &weights[at.weight.clone()], dx, shape, write);
-        linear_backward_weight(x, dy, &mut gradient[at.weight.clone()], shape);
+        linear_backward_input(dy, weights.at(&at.weight), dx, shape, write, weights.precision);
+        linear_backward_weight(x, dy, &mut gradient[at.weight.clone()], shape, weights.precision);
         if let Some(bias) = &at.bias {
             bias_backward(dy, &mut gradient[bias.clone()]);
         }

@@ -2,6 +2,7 @@
 
 use sepo_kernels::{Gelu, Write, gelu, gelu_backward, swiglu, swiglu_backward};
 
+use super::Weights;
 use super::linear::{LinearBackward, linear_forward};
 use crate::architecture::MlpAt;
 
@@ -43,7 +44,7 @@ impl MlpLayer {
     }
 
     /// `y += mlp(x)`.
-    pub(crate) fn forward(&self, weights: &[f32], x: &[f32], a: &mut MlpActivations, y: &mut [f32]) {
+    pub(crate) fn forward(&self, weights: Weights<'_>, x: &[f32], a: &mut MlpActivations, y: &mut [f32]) {
         let (d, ff) = (self.d_model, self.d_ff);
         let n = x.len() / d * ff;
         a.up.resize(n, 0.0);
@@ -96,7 +97,7 @@ impl MlpLayer {
 
 /// What the way back through an MLP starts from.
 pub(crate) struct MlpBackward<'a> {
-    pub(crate) weights: &'a [f32],
+    pub(crate) weights: Weights<'a>,
     pub(crate) x: &'a [f32],
     pub(crate) activations: &'a MlpActivations,
     pub(crate) dy: &'a [f32],

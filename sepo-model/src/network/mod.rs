@@ -10,6 +10,7 @@ mod linear;
 mod mlp;
 mod norm;
 mod qkv;
+mod weights;
 
 pub use batch::SequenceBatch;
 pub(crate) use batch::{BatchContext, RotaryCache, Rotation};
@@ -18,11 +19,12 @@ pub(crate) use extent::Extent;
 pub use flops::Flops;
 pub(crate) use head::Head;
 pub(crate) use qkv::SplitQkv;
+pub(crate) use weights::Weights;
 
-use sepo_kernels::{embedding, embedding_backward};
+use sepo_kernels::{Precision, embedding, embedding_backward};
 
 use crate::architecture::Architecture;
-use crate::{ModelConfig, ModelError, Parameters};
+use crate::{Dtype, ModelConfig, ModelError, Parameters};
 use block::BlockScratch;
 use extent::{add_rows, gather_rows};
 
@@ -82,6 +84,7 @@ pub struct Network {
     head: Head,
     rotary: RotaryCache,
     activations: Activations,
+    precision: Precision,
     /// Of the last block.
     last: Extent,
     /// Input of every block, `[n_tokens, d_model]`, and of the head, `[needed positions, d_model]`.
@@ -108,6 +111,7 @@ impl Network {
             head: Head::new(config, &architecture),
             rotary: RotaryCache::new(config),
             activations,
+            precision: Precision::F32,
             last: Extent::Needed,
             inputs: Vec::new(),
             kept: Vec::new(),
@@ -118,6 +122,13 @@ impl Network {
             flops: Flops::default(),
             architecture,
         }
+    }
+
+    /// The same network with matrix products of this type: in linear maps and the head, not in attention.
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
+        self.precision = dtype.precision();
+        self
     }
 
     /// The same network, whose last block makes an output for every token, as it does in other trainers. Results are the
@@ -152,7 +163,7 @@ impl Network {
         self.pending = None;
         let context = BatchContext::new(batch, self.config.vocab, &mut self.rotary)?;
         self.flops = Flops::of(&self.config, &self.architecture, &context, self.last);
-        let weights = parameters.as_slice();
+        let weights = Weights { values: parameters.as_slice(), precision: self.precision };
         // Input and output of a block in turn, and one set of activations for all.
         self.inputs.resize_with(2.max(self.inputs.len()), Vec::new);
         self.kept.resize_with(1.max(self.kept.len()), BlockActivations::default);
@@ -185,7 +196,7 @@ impl Network {
         self.pending = None;
         let context = BatchContext::new(batch, self.config.vocab, &mut self.rotary)?;
         self.flops = Flops::of(&self.config, &self.architecture, &context, self.last);
-        let weights = parameters.as_slice();
+        let weights = Weights { values: parameters.as_slice(), precision: self.precision };
         let n = self.blocks.len();
         self.inputs.resize_with(n + 1, Vec::new);
         embed(weights, &self.architecture, batch.tokens, self.config.d_model, &mut self.inputs[0]);
@@ -226,10 +237,10 @@ impl Network {
         dlogps: &[f64],
         gradient: &mut [f32],
     ) -> Result<(), ModelError> {
-        let weights = parameters.as_slice();
+        let weights = Weights { values: parameters.as_slice(), precision: self.precision };
         let pending = self.pending.as_ref().ok_or(ModelError::NoForward)?;
         batch::same_length("row gradients", dlogps.len(), pending.context.n_rows())?;
-        batch::same_length("weight gradients", gradient.len(), weights.len())?;
+        batch::same_length("weight gradients", gradient.len(), weights.values.len())?;
         let Pending { context, tokens } = self.pending.take().ok_or(ModelError::NoForward)?;
         let n = self.blocks.len();
         let mut dx = std::mem::take(&mut self.gradient);
@@ -260,7 +271,13 @@ impl Network {
 }
 
 /// The embeddings of `tokens`, `[n_tokens, d_model]`, in `x`.
-fn embed(weights: &[f32], architecture: &Architecture, tokens: &[u32], d_model: usize, x: &mut Vec<f32>) {
+fn embed(
+    weights: Weights<'_>,
+    architecture: &Architecture,
+    tokens: &[u32],
+    d_model: usize,
+    x: &mut Vec<f32>,
+) {
     x.resize(tokens.len() * d_model, 0.0);
-    embedding(&weights[architecture.embedding.clone()], tokens, d_model, x);
+    embedding(weights.at(&architecture.embedding), tokens, d_model, x);
 }

@@ -4,6 +4,7 @@ use sepo_kernels::{
     LayerNormForward, LayerNormGrads, Write, layer_norm, layer_norm_backward, rms_norm, rms_norm_backward,
 };
 
+use super::Weights;
 use crate::architecture::NormAt;
 
 /// Per row: the inverse of the root, and for LayerNorm the mean.
@@ -15,14 +16,14 @@ pub(crate) struct NormStats {
 
 /// `y = norm(x)`, both `[n, d]`.
 pub(crate) fn norm_forward(
-    weights: &[f32],
+    weights: Weights<'_>,
     at: &NormAt,
     eps: f32,
     x: &[f32],
     y: &mut Vec<f32>,
     stats: &mut NormStats,
 ) {
-    let scale = &weights[at.weight.clone()];
+    let scale = weights.at(&at.weight);
     let n = x.len() / scale.len();
     y.resize(x.len(), 0.0);
     stats.inverse.resize(n, 0.0);
@@ -30,14 +31,14 @@ pub(crate) fn norm_forward(
         None => rms_norm(x, scale, eps, y, &mut stats.inverse),
         Some(bias) => {
             stats.mean.resize(n, 0.0);
-            layer_norm(x, scale, &weights[bias.clone()], eps, y, &mut stats.mean, &mut stats.inverse);
+            layer_norm(x, scale, weights.at(bias), eps, y, &mut stats.mean, &mut stats.inverse);
         }
     }
 }
 
 /// A norm's way back, from the gradient of its output to that of its input.
 pub(crate) struct NormBackward<'a> {
-    pub(crate) weights: &'a [f32],
+    pub(crate) weights: Weights<'a>,
     pub(crate) at: &'a NormAt,
     pub(crate) x: &'a [f32],
     pub(crate) stats: &'a NormStats,
@@ -47,7 +48,7 @@ pub(crate) struct NormBackward<'a> {
 impl NormBackward<'_> {
     pub(crate) fn run(self, dx: &mut [f32], write: Write, gradient: &mut [f32]) {
         let Self { weights, at, x, stats, dy } = self;
-        let scale = &weights[at.weight.clone()];
+        let scale = weights.at(&at.weight);
         match &at.bias {
             None => {
                 rms_norm_backward(x, scale, &stats.inverse, dy, dx, &mut gradient[at.weight.clone()], write);

@@ -1,5 +1,6 @@
 //! The projections into queries, keys and values: three maps, whatever the file holds.
 
+use super::Weights;
 use crate::architecture::{LinearAt, QkvAt};
 
 /// Three maps taken out of one whose rows are, head by head, that head's query, key and value. Unused where a model has
@@ -17,7 +18,7 @@ pub(crate) struct SplitQkv {
 /// Where the three maps lie, and in which buffer.
 #[derive(Clone, Copy)]
 pub(crate) struct QkvMaps<'a> {
-    pub(crate) weights: &'a [f32],
+    pub(crate) weights: Weights<'a>,
     pub(crate) q: &'a LinearAt,
     pub(crate) k: &'a LinearAt,
     pub(crate) v: &'a LinearAt,
@@ -25,7 +26,12 @@ pub(crate) struct QkvMaps<'a> {
 
 impl SplitQkv {
     /// The maps of a block, taken apart first where the file holds them as one.
-    pub(crate) fn maps<'a>(&'a mut self, weights: &'a [f32], qkv: &'a QkvAt, n_heads: usize) -> QkvMaps<'a> {
+    pub(crate) fn maps<'a>(
+        &'a mut self,
+        weights: Weights<'a>,
+        qkv: &'a QkvAt,
+        n_heads: usize,
+    ) -> QkvMaps<'a> {
         if let QkvAt::FusedByHead(map) = qkv {
             self.load(weights, map, n_heads);
         }
@@ -33,17 +39,20 @@ impl SplitQkv {
     }
 
     /// The maps of the block that was taken apart last.
-    pub(crate) fn loaded<'a>(&'a self, weights: &'a [f32], qkv: &'a QkvAt) -> QkvMaps<'a> {
+    pub(crate) fn loaded<'a>(&'a self, weights: Weights<'a>, qkv: &'a QkvAt) -> QkvMaps<'a> {
         match qkv {
             QkvAt::Separate { q, k, v } => QkvMaps { weights, q, k, v },
-            QkvAt::FusedByHead(_) => {
-                QkvMaps { weights: &self.values, q: &self.at[0], k: &self.at[1], v: &self.at[2] }
-            }
+            QkvAt::FusedByHead(_) => QkvMaps {
+                weights: Weights { values: &self.values, ..weights },
+                q: &self.at[0],
+                k: &self.at[1],
+                v: &self.at[2],
+            },
         }
     }
 
-    fn load(&mut self, weights: &[f32], map: &LinearAt, n_heads: usize) {
-        let (weight, bias) = (&weights[map.weight.clone()], map.bias.clone().map(|at| &weights[at]));
+    fn load(&mut self, weights: Weights<'_>, map: &LinearAt, n_heads: usize) {
+        let (weight, bias) = (weights.at(&map.weight), map.bias.as_ref().map(|at| weights.at(at)));
         self.values.resize(weight.len() + bias.map_or(0, <[f32]>::len), 0.0);
         let (split_weight, split_bias) = self.values.split_at_mut(weight.len());
         take_apart(weight, n_heads, split_weight);

@@ -6,7 +6,7 @@ use sepo_data::{
     PackItem, PackedBatch, RowPolicy, ScoredPair, ScoredResponse, Side, TokenizedPair, TokenizedResponse,
 };
 use sepo_kernels::Segments;
-use sepo_model::{Activations, Model, ModelError, Network, SequenceBatch};
+use sepo_model::{Activations, Dtype, Model, ModelError, Network, SequenceBatch};
 
 use super::ScoreError;
 
@@ -35,6 +35,13 @@ impl<'a> Scorer<'a> {
         }
         let network = |model: &'a Model| (model, Network::new(&model.config, Activations::Recomputed));
         Ok(Self { oracle: network(oracle), reference: network(reference) })
+    }
+
+    /// The same scorer, whose models' matrix products are of this type.
+    #[must_use]
+    pub fn with_dtype(self, dtype: Dtype) -> Self {
+        let change = |(model, network): (&'a Model, Network)| (model, network.with_dtype(dtype));
+        Self { oracle: change(self.oracle), reference: change(self.reference) }
     }
 
     /// The scores of a batch of pairs, in their order; every prompt runs once through each model.
