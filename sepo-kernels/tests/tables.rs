@@ -123,16 +123,18 @@ fn adamw_agrees_with_its_formula_over_many_steps() {
     let (mut params, mut m, mut v) = (values(1, n, 1.0), vec![0.0; n], vec![0.0; n]);
     let (mut params64, mut m64, mut v64) = (wide(&params), vec![0.0; n], vec![0.0; n]);
     for t in 1..=30_u64 {
-        let grads = values(100 + t, n, if t % 2 == 0 { 1e-3 } else { 10.0 });
+        let mut grads = values(100 + t, n, if t % 2 == 0 { 1e-3 } else { 10.0 });
         let step = AdamWStep {
             learning_rate: 1e-2,
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,
             weight_decay: 0.1,
+            gradient_factor: 0.25,
             step: t,
         };
         adamw(&mut params, &grads, &mut m, &mut v, &step);
+        grads.iter_mut().for_each(|grad| *grad *= 0.25);
         let (beta1, beta2) = (f64::from(0.9_f32), f64::from(0.999_f32));
         let (correction1, correction2) = (1.0 - beta1.powf(t as f64), 1.0 - beta2.powf(t as f64));
         for (i, g) in wide(&grads).into_iter().enumerate() {
@@ -149,8 +151,15 @@ fn adamw_agrees_with_its_formula_over_many_steps() {
 fn a_learning_rate_of_zero_changes_no_parameter() {
     let before = values(1, 100, 3.0);
     let mut params = before.clone();
-    let step =
-        AdamWStep { learning_rate: 0.0, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.1, step: 1 };
+    let step = AdamWStep {
+        learning_rate: 0.0,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.1,
+        gradient_factor: 1.0,
+        step: 1,
+    };
     adamw(&mut params, &values(2, 100, 1.0), &mut [0.0; 100], &mut [0.0; 100], &step);
     assert_eq!(params, before);
 }

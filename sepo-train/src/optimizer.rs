@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use sepo_kernels::{AdamWStep, adamw, sum_of_squares};
 use sepo_model::Parameters;
 
@@ -33,11 +34,12 @@ impl Optimizer {
         Self { m: zeros(n), v: zeros(n), step: 0, ranges }
     }
 
-    /// One update with the learning rate of this step. A learning rate of 0 leaves every bit of the parameters.
+    /// One update with the learning rate of this step and `factor` times the gradient. A learning rate of 0 leaves every
+    /// bit of the parameters.
     pub(crate) fn update(
         &mut self,
         parameters: &mut Parameters,
-        grads: &[f32],
+        (grads, factor): (&[f32], f32),
         learning_rate: f64,
         config: &TrainConfig,
     ) {
@@ -50,7 +52,10 @@ impl Optimizer {
                 &grads[range.clone()],
                 &mut self.m[range.clone()],
                 &mut self.v[range.clone()],
-                &adamw_step(config, learning_rate, weight_decay, self.step),
+                &AdamWStep {
+                    gradient_factor: factor,
+                    ..adamw_step(config, learning_rate, weight_decay, self.step)
+                },
             );
         }
     }
@@ -74,8 +79,14 @@ fn adamw_step(config: &TrainConfig, learning_rate: f64, weight_decay: f64, step:
         beta2: config.adam_beta2 as f32,
         eps: config.adam_eps as f32,
         weight_decay: weight_decay as f32,
+        gradient_factor: 1.0,
         step,
     }
+}
+
+/// Zeros in every place, written on all threads.
+pub(crate) fn zero(values: &mut [f32]) {
+    values.par_chunks_mut(1 << 16).for_each(|chunk| chunk.fill(0.0));
 }
 
 /// Norm of the gradient of the mean, where `grads` is the gradient of a sum over `n_units`.
@@ -83,19 +94,15 @@ pub(crate) fn mean_norm(grads: &[f32], n_units: f64) -> f64 {
     sum_of_squares(grads).sqrt() / n_units
 }
 
-/// Turns the gradient of a sum over `n_units` into that of the mean, shortened to `max_norm` where it is longer.
+/// What turns the gradient of a sum over `n_units` into that of the mean, shortened to `max_norm` where it is longer.
 ///
-/// As in PyTorch's `clip_grad_norm_`, the factor is `min(1, max_norm / (norm + 1e-6))`. Division and clipping are one
-/// multiplication, so a gradient is rounded once.
-pub(crate) fn scale_and_clip(grads: &mut [f32], n_units: f64, norm: f64, max_norm: Option<f64>) {
+/// As in PyTorch's `clip_grad_norm_`, the clip is `min(1, max_norm / (norm + 1e-6))`. Division and clipping are one factor,
+/// so a gradient is rounded once.
+pub(crate) fn mean_and_clip(n_units: f64, norm: f64, max_norm: Option<f64>) -> f32 {
     let clip = max_norm.map_or(1.0, |max_norm| (max_norm / (norm + 1e-6)).min(1.0));
     #[expect(clippy::cast_possible_truncation, reason = "gradients are f32")]
     let factor = (clip / n_units) as f32;
-    if factor.to_bits() != 1.0_f32.to_bits() {
-        for grad in grads {
-            *grad *= factor;
-        }
-    }
+    factor
 }
 
 #[cfg(test)]
@@ -104,15 +111,12 @@ mod tests {
 
     #[test]
     fn a_long_gradient_is_shortened_and_a_short_one_is_only_divided() {
-        let mut grads = [6.0, 8.0];
+        let grads = [6.0, 8.0];
         let norm = mean_norm(&grads, 2.0);
         assert_eq!(norm, 5.0);
-        scale_and_clip(&mut grads, 2.0, norm, Some(1.0));
-        assert!((mean_norm(&grads, 1.0) - 1.0).abs() < 1e-6);
-        let mut grads = [6.0, 8.0];
-        scale_and_clip(&mut grads, 2.0, norm, Some(10.0));
-        assert_eq!(grads, [3.0, 4.0]);
-        scale_and_clip(&mut grads, 1.0, 5.0, None);
-        assert_eq!(grads, [3.0, 4.0]);
+        let shortened = grads.map(|grad| grad * mean_and_clip(2.0, norm, Some(1.0)));
+        assert!((mean_norm(&shortened, 1.0) - 1.0).abs() < 1e-6);
+        assert_eq!(mean_and_clip(2.0, norm, Some(10.0)), 0.5);
+        assert_eq!(mean_and_clip(1.0, norm, None), 1.0);
     }
 }

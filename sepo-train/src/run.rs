@@ -14,7 +14,7 @@ use crate::fingerprint::Fingerprint;
 use crate::gradient::{GradientContext, accumulate};
 use crate::memory::peak_rss_bytes;
 use crate::metrics_log::{MetricsLog, metrics_path};
-use crate::optimizer::{Optimizer, mean_norm, scale_and_clip};
+use crate::optimizer::{Optimizer, mean_and_clip, mean_norm, zero};
 use crate::shuffle::Shuffler;
 use crate::sums::Sums;
 use crate::{
@@ -162,8 +162,10 @@ impl<'a> Run<'a> {
             numbers.into_iter().map(|number| &self.data.examples[number]).collect();
         let learning_rate = self.schedule.at(self.progress.step);
         let (sums, grad_norm) = self.gradient(model, &examples, learning_rate)?;
-        if grad_norm.is_some() {
-            self.optimizer.update(&mut model.parameters, &self.grads, learning_rate, self.config);
+        if let Some(norm) = grad_norm {
+            let factor = mean_and_clip(sums.loss.weight(), norm, self.config.max_grad_norm);
+            let grads = (&self.grads[..], factor);
+            self.optimizer.update(&mut model.parameters, grads, learning_rate, self.config);
         }
         self.progress.step += 1;
         self.progress.n_empty_pairs += sums.n_empty;
@@ -189,14 +191,14 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Leaves the clipped mean gradient in `grads` and returns its norm before clipping; `None` for an empty batch.
+    /// Leaves the gradient of the sum in `grads` and returns the norm of the mean's; `None` for an empty batch.
     fn gradient(
         &mut self,
         model: &Model,
         examples: &[&TrainExample],
         learning_rate: f64,
     ) -> Result<(Sums, Option<f64>), TrainError> {
-        self.grads.fill(0.0);
+        zero(&mut self.grads);
         let mut context = GradientContext {
             network: &mut self.network,
             parameters: &model.parameters,
@@ -211,7 +213,6 @@ impl<'a> Run<'a> {
         } else if n_units == 0.0 {
             return Ok((total.sums, None));
         } else if norm.is_finite() {
-            scale_and_clip(&mut self.grads, n_units, norm, self.config.max_grad_norm);
             return Ok((total.sums, Some(norm)));
         } else {
             (Quantity::Gradient, rows_at_fault(&mut context, examples, &mut self.grads)?)

@@ -20,6 +20,7 @@ struct Factors {
     step_size: f32,
     inv_root_correction2: f32,
     eps: f32,
+    gradient: f32,
 }
 
 impl Factors {
@@ -35,6 +36,7 @@ impl Factors {
             step_size: (learning_rate / correction(step.beta1)) as f32,
             inv_root_correction2: (1.0 / correction(step.beta2).sqrt()) as f32,
             eps: step.eps,
+            gradient: step.gradient_factor,
         }
     }
 }
@@ -54,8 +56,9 @@ impl Loop for Update<'_> {
     #[inline(always)]
     fn run(self) {
         let Self { params, grads, m, v, factors } = self;
-        let Factors { keep, beta1, beta2, step_size, inv_root_correction2, eps } = factors;
+        let Factors { keep, beta1, beta2, step_size, inv_root_correction2, eps, gradient } = factors;
         for (((p, &g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {
+            let g = g * gradient;
             *m = beta1 * *m + (1.0 - beta1) * g;
             *v = beta2 * *v + (1.0 - beta2) * g * g;
             *p = *p * keep - step_size * *m / (v.sqrt() * inv_root_correction2 + eps);

@@ -15,6 +15,8 @@ pub struct AdamWStep {
     pub eps: f32,
     /// share of a parameter, times the learning rate, that a step takes away
     pub weight_decay: f32,
+    /// multiplies every gradient first: a mean and a clip that need no pass of their own
+    pub gradient_factor: f32,
     /// number of this step; the first is 1
     pub step: u64,
 }
@@ -24,6 +26,7 @@ pub struct AdamWStep {
 /// As `torch.optim.AdamW`, value by value, with `t` the step:
 ///
 /// ```text
+/// g *= gradient_factor
 /// p *= 1 - lr weight_decay
 /// m = beta1 m + (1 - beta1) g          v = beta2 v + (1 - beta2) g²
 /// p -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
@@ -38,8 +41,9 @@ pub struct AdamWStep {
 /// ```
 /// use sepo_kernels::{AdamWStep, adamw};
 ///
-/// let step =
-///     AdamWStep { learning_rate: 0.5, beta1: 0.9, beta2: 0.99, eps: 0.0, weight_decay: 0.0, step: 1 };
+/// let step = AdamWStep {
+///     learning_rate: 0.5, beta1: 0.9, beta2: 0.99, eps: 0.0, weight_decay: 0.0, gradient_factor: 1.0, step: 1,
+/// };
 /// let (mut params, mut m, mut v) = ([1.0], [0.0], [0.0]);
 /// adamw(&mut params, &[3.0], &mut m, &mut v, &step);
 /// assert!((params[0] - 0.5).abs() < 1e-6); // the first step has the size of the learning rate
