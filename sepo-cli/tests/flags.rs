@@ -129,6 +129,7 @@ const TRAIN_FLAGS: &[(&str, Effect)] = &[
     ("--seed 1", Changes),
     ("--save-every 1 --keep-checkpoints 1", Same),
     ("--recompute", Same),
+    ("--dtype bf16", Changes),
 ];
 
 /// A scored world with `data` in the Hub's layout: a second column that could be the prompt, and a pair whose response
@@ -204,7 +205,7 @@ fn flags_of_score_change_the_scores_or_are_known_not_to() {
     };
     let base = "score --oracle oracle/oracle --reference model --data data --out out.parquet";
     // By rounding: sums of another order.
-    let rows = [("--tokens-per-batch 100", Changes)];
+    let rows = [("--tokens-per-batch 100", Changes), ("--dtype bf16", Changes)];
     assert_all_tried("score", compare(base, &[&rows, DATA_FLAGS].concat(), made));
     for (flags, names) in [
         ("--format hh-rlhf", "hh-rlhf"),
