@@ -74,7 +74,7 @@ pub(crate) struct ScoreArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// What matrix products compute in; bf16 moves scores by about a hundredth
+    /// What matrix products compute in; bf16 moves a score by about 0.02 nats
     #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
     pub(crate) dtype: DtypeArg,
     #[command(flatten)]
