@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use sepo_data::content_hash;
 use serde::{Deserialize, Serialize};
 
-use super::record::STAGE_FILE;
 use crate::exit::{CliError, Exit, io_error};
+
+/// Name of the record that every stage leaves in its folder, and which is no part of what it made.
+pub(super) const STAGE_FILE: &str = "stage.json";
 
 /// Something that a stage reads.
 #[derive(Debug, Clone)]

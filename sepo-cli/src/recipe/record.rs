@@ -7,12 +7,9 @@ use sepo_data::AtomicFile;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::input::{Hashed, Input};
+use super::input::{Hashed, Input, STAGE_FILE};
 use super::{Recipe, Stage};
 use crate::exit::{CliError, Exit, io_error};
-
-/// Name of the file in a stage's folder.
-pub(super) const STAGE_FILE: &str = "stage.json";
 
 /// Settings that decide when something is written, not what.
 const WITHOUT_EFFECT: [&str; 3] = ["save_every", "keep_checkpoints", "eval_every"];

@@ -17,14 +17,21 @@ pub(crate) static INK: Tone = tone("ink", 0x1c2128, 0xe6eaef);
 pub(crate) static MUTED: Tone = tone("muted", 0x57606a, 0xa3adb8);
 pub(crate) static GRID: Tone = tone("grid", 0xdde2e8, 0x343c46);
 
-/// Series colours: told apart with the common colour deficiencies; dashes and markers tell them apart without colour.
-pub(crate) static SERIES: [Tone; 6] = [
+/// Series colours: the first six are told apart with the common colour deficiencies, the others are for charts with more
+/// lines; dashes and markers tell them apart without colour.
+pub(crate) static SERIES: [Tone; 12] = [
     tone("series-0", 0x0b63a8, 0x6cb6ff),
     tone("series-1", 0xb84a00, 0xffa657),
     tone("series-2", 0x0a7a5a, 0x56d4a0),
     tone("series-3", 0x8b3fa0, 0xd8a2f0),
     tone("series-4", 0xa62040, 0xff8fa3),
     tone("series-5", 0x6a5c10, 0xd9c65c),
+    tone("series-6", 0x1f4e9c, 0x9cb8ff),
+    tone("series-7", 0x8a3a12, 0xffc896),
+    tone("series-8", 0x2f6b1f, 0xa5e08c),
+    tone("series-9", 0x5d3fb0, 0xc3b1ff),
+    tone("series-10", 0x7a1f5c, 0xff9ed8),
+    tone("series-11", 0x4d5a66, 0xb5c2d0),
 ];
 
 static SURFACES: [Tone; 8] = [
@@ -61,7 +68,20 @@ fn tones() -> impl Iterator<Item = &'static Tone> {
 }
 
 /// Stroke patterns of the series, in chart units; the first is solid.
-const DASHES: [&str; 6] = ["none", "14 8", "3 7", "22 7 3 7", "8 5", "22 6 8 6"];
+const DASHES: [&str; 12] = [
+    "none",
+    "14 8",
+    "3 7",
+    "22 7 3 7",
+    "8 5",
+    "22 6 8 6",
+    "30 5",
+    "5 4",
+    "14 4 3 4 3 4",
+    "3 3",
+    "18 12",
+    "10 4 4 4",
+];
 
 /// Custom properties for both schemes, and the rules that turn a chart's own (light) colours into them.
 ///
@@ -150,6 +170,6 @@ mod tests {
             [&INK, &MUTED, &GRID].into_iter().chain(&SERIES).map(|tone| tone.light).collect();
         colours.sort_unstable();
         colours.dedup();
-        assert_eq!(colours.len(), 9);
+        assert_eq!(colours.len(), SERIES.len() + 3);
     }
 }

@@ -1,11 +1,11 @@
 //! Which format the rows of a file have, and why.
 
+use super::bad_row::BadRow;
 use super::cell::{Cells, RawRow};
 use super::column::{Column, ColumnNames, FoundColumn};
 use super::file_rows::FileRows;
 use super::kind::Kind;
 use super::pair_format::PairFormat;
-use super::pair_reader::BadRow;
 use super::transcript::{ASSISTANT, HUMAN};
 use crate::DataError;
 

@@ -20,6 +20,7 @@
 //! [`write_pairs`] writes pairs back in the first, second or fifth format.
 
 mod arrow_cell;
+mod bad_row;
 mod cell;
 mod column;
 mod container;
@@ -51,13 +52,14 @@ mod transcript;
 mod write;
 mod write_parquet;
 
+pub use bad_row::BadRow;
 pub use column::FoundColumn;
 pub use content::content_format;
 pub use detect::Detected;
 pub use json_cell::JsonFault;
 pub use kind::Kind;
 pub use pair_format::{PairFormat, UnknownFormatName};
-pub use pair_reader::{BadRow, PairReader, PairRow, open_pairs};
+pub use pair_reader::{PairReader, PairRow, open_pairs};
 pub use read_config::ReadConfig;
 pub use split::SplitChoice;
 pub use text_reader::{TextItem, TextReader, TextRow, open_texts};

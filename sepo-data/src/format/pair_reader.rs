@@ -1,25 +1,13 @@
 //! Pairs as a stream.
 
-use std::path::PathBuf;
-
+use super::bad_row::BadRow;
 use super::content::pair_content;
 use super::detect::Detected;
 use super::input_rows::InputRows;
 use super::pair_format::PairFormat;
 use super::read_config::ReadConfig;
 use super::split::SplitChoice;
-use crate::{BadReason, DataError, PreferencePair};
-
-/// A row that holds no usable pair or text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadRow {
-    /// The file that holds it.
-    pub file: PathBuf,
-    /// Row within that file, from 0.
-    pub row: u64,
-    /// What is wrong with it.
-    pub reason: BadReason,
-}
+use crate::{DataError, PreferencePair};
 
 /// One row of an input of pairs.
 #[derive(Debug, Clone, PartialEq, Eq)]

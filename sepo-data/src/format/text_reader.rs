@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::bad_row::BadRow;
 use super::content::text_content;
 use super::detect::Detected;
 use super::input_rows::InputRows;
 use super::pair_format::PairFormat;
-use super::pair_reader::BadRow;
 use super::read_config::ReadConfig;
 use super::split::SplitChoice;
 use crate::DataError;

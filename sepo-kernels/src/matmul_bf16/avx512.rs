@@ -1,7 +1,7 @@
 //! Packing and one tile of the product with AVX512-BF16
 
-use super::instructions::{MR, NR, Tile};
 use super::pack::Panels;
+use super::tile::{MR, NR, Tile};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_cvtne2ps_pbh, _mm512_dpbf16_ps,
     _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_permutexvar_epi16, _mm512_set1_epi32,

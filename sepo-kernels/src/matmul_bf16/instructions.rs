@@ -4,17 +4,8 @@
 use super::avx512::Detected;
 use super::pack::{Pack, Panels};
 use super::portable::Multiply;
+use super::tile::{MR, NR, Tile};
 use crate::simd::vectorized;
-
-/// Rows of a tile
-pub(super) const MR: usize = 12;
-
-/// Columns of a tile: two AVX-512 registers, so that 24 of the 32 registers sum
-pub(super) const NR: usize = 32;
-
-/// Sums of products, row by row
-#[repr(align(64))]
-pub(super) struct Tile(pub(super) [[f32; NR]; MR]);
 
 /// What packs and multiplies
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

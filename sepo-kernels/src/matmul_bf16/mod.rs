@@ -19,15 +19,17 @@ mod pack;
 mod portable;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 use crate::Write;
 use crate::matmul::{Mat, Product, Threads, assert_fits, has_no_terms};
 use crate::simd::{Loop, vectorized};
-use instructions::{Instructions, MR, NR, Tile};
+use instructions::Instructions;
 use pack::Panels;
 use rayon::prelude::*;
 use std::cell::Cell;
 use std::ops::Range;
+use tile::{MR, NR, Tile};
 
 /// Terms that are summed in registers: a panel of the left operand takes 24 KB, one of the right operand 64 KB
 const MAX_DEPTH: usize = 1024;
@@ -119,9 +121,9 @@ impl Call<'_> {
         let a = aligned(&mut packed.a, rows.len().div_ceil(MR) * n_pairs);
         let b = aligned(&mut packed.b, cols.len().div_ceil(NR) * n_pairs);
         Panels { mat: self.a, lanes: rows, depth: depth.clone(), packed: &mut *a }
-            .fill(self.instructions, self.threads);
+            .fill(|panels| self.instructions.pack(panels), self.threads);
         Panels { mat: self.b.transposed(), lanes: cols, depth, packed: &mut *b }
-            .fill(self.instructions, self.threads);
+            .fill(|panels| self.instructions.pack(panels), self.threads);
         let (a, b) = (&*a, &*b);
         let run = |task: &mut Task<'_>| {
             let a = &a[task.first_row / MR * n_pairs..];

@@ -4,7 +4,6 @@
 //! goes from pair to pair of neighbouring terms; within a pair stand its `W` lanes, each as one `u32` with the first term
 //! in the low half. The last pair of an odd number of terms ends with a zero.
 
-use super::instructions::Instructions;
 use crate::matmul::{Mat, Threads};
 use crate::simd::Loop;
 use rayon::prelude::*;
@@ -46,15 +45,15 @@ impl<const W: usize> Panels<'_, W> {
         self.depth.len().div_ceil(2)
     }
 
-    /// Fills them, in parallel tasks on the pool
-    pub(super) fn fill(self, instructions: Instructions, threads: Threads) {
+    /// Fills them by `pack`, in parallel tasks on the pool
+    pub(super) fn fill(self, pack: impl Fn(Panels<'_, W>) + Sync, threads: Threads) {
         let task_lanes = PANELS_PER_TASK * W;
         let task_len = PANELS_PER_TASK * self.n_pairs();
         let Self { mat, lanes, depth, packed } = self;
         let task = |(i, packed): (usize, &mut [[u32; W]])| {
             let start = lanes.start + i * task_lanes;
             let lanes = start..lanes.end.min(start + task_lanes);
-            instructions.pack(Panels { mat, lanes, depth: depth.clone(), packed });
+            pack(Panels { mat, lanes, depth: depth.clone(), packed });
         };
         match threads {
             Threads::One => packed.chunks_mut(task_len).enumerate().for_each(task),

@@ -1,6 +1,6 @@
 //! One tile of the product in plain Rust: the same results on other machines, at less than the speed of `f32` products
 
-use super::instructions::{MR, NR, Tile};
+use super::tile::{MR, NR, Tile};
 use crate::simd::Loop;
 
 /// The tile of packed rows `a` and packed columns `b`

@@ -1,7 +1,8 @@
 //! The product against `f64` sums of rounded operands, and the fast instructions against the portable ones
 
-use super::instructions::{Instructions, MR, NR};
+use super::instructions::Instructions;
 use super::pack::{Panels, bf16};
+use super::tile::{MR, NR};
 use super::{Call, MAX_COLS, MAX_DEPTH, MAX_ROWS, TASK_ROWS, matmul_bf16};
 use crate::matmul::{Mat, Product, Threads};
 use crate::{Precision, Write};
@@ -156,7 +157,7 @@ fn packs_the_same_bits<const W: usize>(
     let [fast, portable] = instructions().map(|instructions| {
         let mut packed = vec![[u32::MAX; W]; len];
         let panels = Panels { mat, lanes: lanes.clone(), depth: depth.clone(), packed: &mut packed };
-        panels.fill(instructions, Threads::One);
+        panels.fill(|panels| instructions.pack(panels), Threads::One);
         packed
     });
     assert_eq!(fast, portable);
