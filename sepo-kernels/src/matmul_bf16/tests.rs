@@ -180,7 +180,7 @@ fn crosses_every_block() {
 }
 
 #[test]
-fn twins_sum_the_same_bits() {
+fn twins_sum_the_same() {
     let (m, n, k) = (50, 70, 2500);
     let (a, b) = (Matrix::new(1, [m, k], Order::Rows, 0), Matrix::new(2, [k, n], Order::Rows, 0));
     let [fast, portable] = instructions().map(|instructions| {
@@ -189,9 +189,14 @@ fn twins_sum_the_same_bits() {
         let call =
             Call { a: a.mat(), b: b.mat(), product, write: Write::Add, threads: Threads::One, instructions };
         call.run(&mut out, n);
-        bits(&out)
+        out
     });
-    assert_eq!(fast, portable);
+    // In which order the instruction adds the two products of a pair is the CPU's affair: units of rounding of a sum of
+    // so many terms of at most 1.
+    let bound = 16.0 * f32::EPSILON * 0.3 * k as f32;
+    for (i, (fast, portable)) in fast.iter().zip(&portable).enumerate() {
+        assert!((fast - portable).abs() < bound, "value {i} is {fast}, and {portable} by plain Rust");
+    }
 }
 
 #[test]
