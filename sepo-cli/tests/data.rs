@@ -119,6 +119,9 @@ fn data_without_a_usable_row_ends_with_the_code_for_data() {
         .fails(DATA, &["no row of the data"]);
     let empty = world.write("empty.jsonl", "");
     sepo(["data", "check", &empty]).fails(DATA, &["empty.jsonl"]);
+    for typed in ["--max-length=9", "--no-eos", "--bos=never", "--boundary=strict", "--chat-template=plain"] {
+        sepo(["data", "check", &empty, typed]).fails(USAGE, &["without `--tokenizer`"]);
+    }
     sepo(["data", "check", &world.path("absent.jsonl")]).fails(DATA, &["absent.jsonl", "does not exist"]);
 }
 

@@ -153,6 +153,12 @@ pub(crate) fn template_choice(typed: &str) -> TemplateChoice {
 }
 
 impl TokenArgs {
+    /// Whether any of them differs from its default, or is a length.
+    pub(crate) fn are_typed(&self) -> bool {
+        let length = TokenizeConfig::default().truncation.max_length;
+        self.max_length.is_some() || self.config(length) != TokenizeConfig::default()
+    }
+
     /// The configuration; `max_length` is what became of the flag beside the models' positions.
     pub(crate) fn config(&self, max_length: usize) -> TokenizeConfig {
         TokenizeConfig {

@@ -67,6 +67,12 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
         let length = max_length_of_tokenizer(args.tokens.max_length, dir);
         load_tokenizer(dir, &args.tokens.config(length))
     };
+    if args.tokenizer.is_none() && args.tokens.are_typed() {
+        return Err(CliError::usage(
+            "without `--tokenizer` lengths are counted in bytes, and settings of tokens change nothing",
+            "name a model folder with `--tokenizer DIR`, or leave them out",
+        ));
+    }
     let tokenizer = args.tokenizer.as_ref().map(load).transpose()?;
     let mut check = Check {
         unit: if tokenizer.is_some() { "tokens" } else { "bytes" },
