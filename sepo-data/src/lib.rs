@@ -7,6 +7,7 @@
 //! * [`PackedBatch`] lays pairs out without padding, what two responses share once, with a row for each wanted
 //!   log-probability.
 //! * [`ScoresWriter`], [`SelectionWriter`], [`LogpsWriter`] and their readers are the files between the stages.
+//! * [`AtomicFile`] and [`Lock`] keep what is written whole, and written by one process at a time.
 //! * [`planted`] makes pairs of which it is known which tokens matter.
 //!
 //! **Not for** models, log-probabilities or selection, and not for downloading: inputs are files.
@@ -51,6 +52,7 @@
 mod artifact;
 mod error;
 pub mod format;
+mod lock;
 mod pack;
 mod pair;
 pub mod planted;
@@ -66,6 +68,7 @@ pub use artifact::{
 };
 pub use error::{BadReason, DataError};
 pub use format::{BadRow, Detected, PairFormat, PairReader, PairRow, ReadConfig, open_pairs, open_texts};
+pub use lock::{Lock, LockError, LockHolder};
 pub use pack::{PackError, PackItem, PackedBatch, PackedPair, RowPolicy, plan_batches};
 pub use pair::{Message, PairContent, PreferencePair};
 pub use side::Side;
