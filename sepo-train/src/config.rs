@@ -3,7 +3,7 @@
 use sepo_model::Dtype;
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
+use crate::{GuardName, TrainError};
 
 /// Shape of the learning rate after the warm-up; see [`Schedule`](crate::Schedule).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,11 +29,21 @@ pub enum ActivationPolicy {
     Recomputed,
 }
 
+/// Which evaluation's weights are the best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BestMetric {
+    /// The smallest loss.
+    Loss,
+    /// The largest share of pairs whose chosen response has the larger reward; where the objective has no rewards, the
+    /// larger log-prob.
+    Accuracy,
+}
+
 /// Settings of [`train`](crate::train()).
 ///
-/// Unknown keys are an error when it is read from a file. All fields but [`save_every`](Self::save_every),
-/// [`keep_checkpoints`](Self::keep_checkpoints), [`eval_every`](Self::eval_every) belong to the identity of a run: a
-/// run resumes only where they are unchanged.
+/// Unknown keys are an error when it is read from a file. All fields but those of
+/// [`WITHOUT_EFFECT`](Self::WITHOUT_EFFECT) belong to the identity of a run: a run resumes only where they are unchanged.
 ///
 /// # Examples
 ///
@@ -78,6 +88,13 @@ pub struct TrainConfig {
     pub keep_checkpoints: usize,
     /// Steps between two evaluations of the evaluation examples; the last step always makes one.
     pub eval_every: Option<u64>,
+    /// Keeps the checkpoint of the best evaluation besides the newest ones; an evaluation that is better than all before it
+    /// is followed by a checkpoint.
+    pub keep_best: Option<BestMetric>,
+    /// Rise of the smoothed loss over its best that is warned of, as a share of the loss that the run began with.
+    pub loss_watchdog: f64,
+    /// Guards that stop the run, with a checkpoint, where they would only warn.
+    pub stop_on: Vec<GuardName>,
     /// Memory against time.
     pub activations: ActivationPolicy,
     /// Of the policy's matrix products; a reference's are `f32` always.
@@ -103,6 +120,9 @@ impl Default for TrainConfig {
             save_every: None,
             keep_checkpoints: 2,
             eval_every: None,
+            keep_best: None,
+            loss_watchdog: 0.5,
+            stop_on: Vec::new(),
             activations: ActivationPolicy::Kept,
             dtype: Dtype::F32,
         }
@@ -110,6 +130,10 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    /// Fields that decide when something is written or said, and no weight.
+    pub const WITHOUT_EFFECT: [&str; 6] =
+        ["save_every", "keep_checkpoints", "eval_every", "keep_best", "loss_watchdog", "stop_on"];
+
     /// Nothing, where every field is in its range.
     ///
     /// # Errors
@@ -138,6 +162,7 @@ impl TrainConfig {
         let positive = [
             ("epochs", self.epochs),
             ("adam_eps", self.adam_eps),
+            ("loss_watchdog", self.loss_watchdog),
             ("max_grad_norm", self.max_grad_norm.unwrap_or(1.0)),
         ];
         for (field, value) in positive {
@@ -186,6 +211,7 @@ mod tests {
             (TrainConfig { adam_beta2: 1.0, ..TrainConfig::default() }, "adam_beta2"),
             (TrainConfig { max_grad_norm: Some(0.0), ..TrainConfig::default() }, "max_grad_norm"),
             (TrainConfig { warmup_ratio: 1.5, ..TrainConfig::default() }, "warmup_ratio"),
+            (TrainConfig { loss_watchdog: 0.0, ..TrainConfig::default() }, "loss_watchdog"),
             (TrainConfig { save_every: Some(0), ..TrainConfig::default() }, "save_every"),
         ];
         for (config, expected) in cases {

@@ -1,8 +1,10 @@
 //! Which rows make a step diverge, and the batch as a file to look at.
 
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use sepo_data::AtomicFile;
 use serde::{Deserialize, Serialize};
 
 use crate::gradient::{GradientContext, accumulate};
@@ -67,7 +69,12 @@ impl FailedBatch<'_> {
         let path = run_dir.join(format!("failed-step-{:08}.json", self.step));
         let text = serde_json::to_vec_pretty(self)
             .map_err(|source| TrainError::Json { path: path.clone(), source })?;
-        std::fs::write(&path, text).map_err(TrainError::io(&path))?;
+        let write = || {
+            let mut file = AtomicFile::create(&path)?;
+            file.write_all(&text)?;
+            file.commit()
+        };
+        write().map_err(TrainError::io(&path))?;
         Ok(path)
     }
 }

@@ -90,6 +90,12 @@ pub enum TrainError {
         /// What differs: fields of the configuration, `objective`, `data`, `start_model`.
         fields: Vec<String>,
     },
+    /// The best evaluation is to be kept, and there is nothing to evaluate on.
+    #[error("the best checkpoint is to be kept, and there are no examples to evaluate it on")]
+    NoEvaluation,
+    /// Another process trains in the folder.
+    #[error(transparent)]
+    Lock(#[from] sepo_data::LockError),
     /// A checkpoint is whole, yet does not hold this model's tensors.
     #[error("`{}` does not hold {n_values} values of `{tensor}`", file.display())]
     Tensor {

@@ -61,8 +61,8 @@ fn identity(config: &TrainConfig, objective: &Objective) -> Map<String, Value> {
     let Ok(Value::Object(mut fields)) = serde_json::to_value(config) else {
         unreachable!("a configuration is a JSON object");
     };
-    for only_when_written in ["save_every", "keep_checkpoints", "eval_every"] {
-        fields.shift_remove(only_when_written);
+    for without_effect in TrainConfig::WITHOUT_EFFECT {
+        fields.shift_remove(without_effect);
     }
     // `{:?}` of an f64 is the shortest text that reads back as the same number.
     fields.insert("objective".to_owned(), Value::String(format!("{objective:?}")));
@@ -128,6 +128,9 @@ mod tests {
             save_every: Some(3),
             keep_checkpoints: 7,
             eval_every: Some(2),
+            keep_best: Some(crate::BestMetric::Loss),
+            loss_watchdog: 9.0,
+            stop_on: vec![crate::GuardName::LossRise],
             ..TrainConfig::default()
         };
         assert_eq!(base, identity(&written, &Objective::Sft));

@@ -10,11 +10,14 @@
 //! * **Accumulation is exact.** A step averages over the pairs (or tokens) of its whole batch, however it was cut.
 //! * **Resume is exact.** Weights, moments and metrics of a resumed run are those of an uninterrupted one, bit for bit; a
 //!   damaged checkpoint is recognised and passed over; a run of other settings is refused, never silently begun anew.
-//! * **Nothing is hidden.** A number that is not finite stops the run and names the rows; empty pairs are counted.
+//! * **Nothing is hidden.** A number that is not finite stops the run and names the rows; empty pairs are counted; guards
+//!   warn of a rising loss, of falling likelihoods, of margins that follow length ([`Alarm`]).
+//! * **One run a folder.** A second one is refused with the name of the first; a dead one holds nothing.
 //!
 //! What it is not for: several devices, models that do not fit into memory with their moments, losses over logits.
 
 mod batch;
+mod best;
 mod checkpoint;
 mod config;
 mod diagnose;
@@ -23,25 +26,31 @@ mod evaluate;
 mod example;
 mod fingerprint;
 mod gradient;
+mod guard;
 mod mean;
 mod memory;
 mod metrics;
 mod metrics_log;
+mod n_steps;
 mod observer;
 mod optimizer;
+mod pace;
 mod reference;
 mod run;
+mod run_folder;
 mod schedule;
 mod shuffle;
 mod sums;
 mod train;
 
+pub use best::Best;
 pub use checkpoint::Damage;
-pub use config::{ActivationPolicy, Scheduler, TrainConfig};
+pub use config::{ActivationPolicy, BestMetric, Scheduler, TrainConfig};
 pub use diagnose::Quantity;
 pub use error::TrainError;
 pub use evaluate::{EvalReport, evaluate_pairs};
 pub use example::{ReferenceLogps, TrainExample};
+pub use guard::{Alarm, GuardName, Repetition, TokenGroup, UnusualSetting, unusual_settings};
 pub use metrics::{PreferenceMetrics, StepMetrics};
 pub use observer::{Observer, Silent, Warning};
 pub use reference::reference_logps;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::guard::LengthMoments;
 use crate::sums::Sums;
 
 /// What one step did. Names in the file are TRL's; a number that is not known is left out of the line.
@@ -24,6 +25,9 @@ pub struct StepMetrics {
     /// What the pairs of the step say.
     #[serde(flatten)]
     pub preference: PreferenceMetrics,
+    /// Lengths and margins of the pairs, for guards; not in the file.
+    #[serde(skip)]
+    pub(crate) lengths: LengthMoments,
     /// Tokens that went through the network.
     pub tokens: u64,
     /// Log-probs computed.
@@ -42,6 +46,13 @@ pub struct StepMetrics {
     /// Largest resident memory of the process so far.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub peak_rss_bytes: Option<u64>,
+}
+
+impl StepMetrics {
+    /// Mean log-prob of a token of the chosen responses, where every token counts 1.
+    pub(crate) fn chosen_token_logp(&self) -> Option<f64> {
+        Some(self.preference.chosen_logp? / self.lengths.chosen_length()?)
+    }
 }
 
 /// Rewards and log-probs of both responses, in steps and evaluations.

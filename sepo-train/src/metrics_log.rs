@@ -44,9 +44,16 @@ impl MetricsLog {
         self.file.write_all(&line).and_then(|()| self.file.flush()).map_err(TrainError::io(&self.path))
     }
 
-    /// Waits until the lines are on the disk: a checkpoint of step `n` must not outlive the lines up to `n`.
+    /// Waits until the lines are on the disk: a checkpoint of step `n` must not outlive the lines up to `n`. A file that was
+    /// removed or replaced while the run went on is an error; its lines would be nowhere.
     pub(crate) fn sync(&self) -> Result<(), TrainError> {
-        self.file.sync_all().map_err(TrainError::io(&self.path))
+        let sync = || {
+            self.file.sync_all()?;
+            let (ours, named) = (self.file.metadata()?, std::fs::metadata(&self.path)?);
+            let is_ours = ours.len() == named.len();
+            if is_ours { Ok(()) } else { Err(std::io::Error::other("it was replaced while the run went on")) }
+        };
+        sync().map_err(TrainError::io(&self.path))
     }
 }
 
@@ -89,6 +96,18 @@ mod tests {
             lines,
             "{\"step\":1}\n{\"step\":2,\"loss\":0.5}\n{\"step\":2,\"eval_loss\":1}\n{\"step\":3,\"again\":true}\n"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_another_is_no_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = MetricsLog::open(metrics_path(dir.path()), 0).unwrap();
+        log.append(&serde_json::json!({"step": 1})).unwrap();
+        log.sync().unwrap();
+        std::fs::remove_file(metrics_path(dir.path())).unwrap();
+        assert!(matches!(log.sync(), Err(TrainError::Io { .. })));
+        std::fs::write(metrics_path(dir.path()), "another").unwrap();
+        assert!(matches!(log.sync(), Err(TrainError::Io { .. })));
     }
 
     #[test]

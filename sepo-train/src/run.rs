@@ -1,25 +1,27 @@
 //! A run between two calls of the outside world: everything that lives from step to step.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use sepo_loss::Objective;
 use sepo_model::{Activations, Model, Network};
-use serde_json::{Map, Value};
 
-use crate::checkpoint::{self, Resume, State, Store};
+use crate::checkpoint::State;
 use crate::diagnose::{FailedBatch, rows_at_fault};
 use crate::evaluate::evaluate_checked;
 use crate::fingerprint::Fingerprint;
 use crate::gradient::{GradientContext, accumulate};
+use crate::guard::Guards;
 use crate::memory::peak_rss_bytes;
-use crate::metrics_log::{MetricsLog, metrics_path};
+use crate::n_steps::total_steps;
 use crate::optimizer::{Optimizer, mean_and_clip, mean_norm, zero};
+use crate::pace::{Next, Pace};
+use crate::run_folder::RunFolder;
 use crate::shuffle::Shuffler;
 use crate::sums::Sums;
 use crate::{
-    ActivationPolicy, Cursor, EvalReport, Observer, PreferenceMetrics, Progress, Quantity, Schedule, Status,
-    StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome, Warning,
+    ActivationPolicy, Alarm, Best, Cursor, EvalReport, Observer, PreferenceMetrics, Progress, Quantity,
+    Schedule, Status, StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome, Warning,
 };
 
 /// The parts of a run that is going on; the model stays with the caller.
@@ -38,22 +40,9 @@ pub(crate) struct Run<'a> {
     resumed_from: Option<u64>,
     last_step: Option<StepMetrics>,
     eval: Option<EvalReport>,
-}
-
-/// What a run writes to.
-struct RunFolder {
-    dir: PathBuf,
-    store: Store,
-    log: MetricsLog,
-    fingerprint: Fingerprint,
-    /// Step of the newest whole checkpoint.
-    saved: Option<u64>,
-}
-
-/// What was found in a run's folder.
-struct Found {
-    folder: RunFolder,
-    state: Option<State>,
+    best: Option<Best>,
+    guards: Guards,
+    pace: Pace,
 }
 
 impl<'a> Run<'a> {
@@ -68,11 +57,14 @@ impl<'a> Run<'a> {
         let total_steps = total_steps(config, data.examples.len());
         let mut optimizer = Optimizer::new(&model.parameters);
         let fingerprint = |model: &Model| Fingerprint::new(model, data.examples, objective, config);
-        let found = match dir {
-            Some(dir) => Some(open_folder(dir, fingerprint(model), model, &mut optimizer, observer)?),
-            None => None,
+        let (folder, state) = match dir {
+            Some(dir) => {
+                let (folder, state) =
+                    RunFolder::open(dir, fingerprint(model), (model, &mut optimizer), observer)?;
+                (Some(folder), state)
+            }
+            None => (None, None),
         };
-        let (folder, state) = found.map_or((None, None), |found| (Some(found.folder), found.state));
         observer.on_start(total_steps, state.as_ref().map(|state| state.progress.step));
         let cursor = state.as_ref().map_or(Cursor::default(), |state| state.cursor);
         let activations = match config.activations {
@@ -92,10 +84,14 @@ impl<'a> Run<'a> {
             optimizer,
             grads: vec![0.0; model.parameters.as_slice().len()],
             progress: state.as_ref().map_or(Progress::default(), |state| state.progress),
-            resumed_from: state.map(|state| state.progress.step),
+            resumed_from: state.as_ref().map(|state| state.progress.step),
             folder,
             last_step: None,
             eval: None,
+            best: state.as_ref().and_then(|state| state.best),
+            guards: state.map(|state| state.guards.resumed(config)).unwrap_or_default(),
+            // Weights and two moments.
+            pace: Pace::new(3 * size_of_val(model.parameters.as_slice())),
             data,
             objective,
             config,
@@ -106,25 +102,47 @@ impl<'a> Run<'a> {
         self.progress.step >= self.total_steps
     }
 
+    /// Whether there is a step to make, and time for it.
+    pub(crate) fn goes_on(&self, observer: &mut dyn Observer) -> bool {
+        if self.is_done() || self.guards.stopped_by.is_some() {
+            return false;
+        }
+        let Some(deadline) = observer.deadline().filter(|_| self.folder.is_some()) else { return true };
+        let step = self.progress.step;
+        let next = if self.is_evaluated_at(step + 1) { Next::StepAndEval } else { Next::Step };
+        let fits = self.pace.fits(next, Instant::now(), deadline);
+        if !fits {
+            observer.on_warning(&Warning::Deadline { step });
+        }
+        fits
+    }
+
     /// One step, and the evaluation and the checkpoint that are due after it.
     pub(crate) fn advance(
         &mut self,
         model: &mut Model,
         observer: &mut dyn Observer,
     ) -> Result<(), TrainError> {
+        let start = Instant::now();
         let metrics = self.step(model)?;
+        self.pace.note_step(start.elapsed());
         if let Some(folder) = &mut self.folder {
-            folder.log.append(&metrics)?;
+            folder.log_step(&metrics)?;
         }
         if metrics.grad_norm.is_none() {
             observer.on_warning(&Warning::EmptyBatch { step: metrics.step });
         }
         observer.on_step(&metrics);
+        warn(metrics.step, self.guards.after_step(&metrics, self.config), observer);
         self.last_step = Some(metrics);
-        if self.is_due(self.config.eval_every) && !self.data.eval.is_empty() {
+        let mut is_best = false;
+        if self.is_evaluated_at(self.progress.step) {
+            let before = self.best;
             self.evaluate(model, observer)?;
+            is_best = self.best != before;
         }
-        if self.is_due(self.config.save_every) {
+        let is_wanted = observer.wants_checkpoint();
+        if is_wanted || is_best || self.is_due_at(self.progress.step, self.config.save_every) {
             self.save(model, observer)?;
         }
         Ok(())
@@ -140,19 +158,30 @@ impl<'a> Run<'a> {
         if self.progress.step > 0 && saved != Some(self.progress.step) {
             self.save(model, observer)?;
         }
+        let status = match self.guards.stopped_by {
+            _ if self.is_done() => Status::Done,
+            Some(_) => Status::Guarded,
+            None => Status::Interrupted,
+        };
         Ok(TrainOutcome {
-            status: if self.is_done() { Status::Done } else { Status::Interrupted },
+            status,
             progress: self.progress,
             total_steps: self.total_steps,
             resumed_from: self.resumed_from,
             last_step: self.last_step,
             eval: self.eval,
+            best: self.best,
+            stopped_by: self.guards.stopped_by.filter(|_| status == Status::Guarded),
         })
     }
 
     /// Every so many steps, and after the last one.
-    fn is_due(&self, every: Option<u64>) -> bool {
-        self.is_done() || every.is_some_and(|every| self.progress.step.is_multiple_of(every))
+    fn is_due_at(&self, step: u64, every: Option<u64>) -> bool {
+        step >= self.total_steps || every.is_some_and(|every| step.is_multiple_of(every))
+    }
+
+    fn is_evaluated_at(&self, step: u64) -> bool {
+        !self.data.eval.is_empty() && self.is_due_at(step, self.config.eval_every)
     }
 
     fn step(&mut self, model: &mut Model) -> Result<StepMetrics, TrainError> {
@@ -180,6 +209,7 @@ impl<'a> Run<'a> {
             learning_rate,
             grad_norm,
             preference: PreferenceMetrics::new(&sums, self.objective.is_pairwise()),
+            lengths: sums.lengths,
             tokens: sums.n_tokens,
             rows: sums.n_rows,
             pairs: sums.n_pairs,
@@ -219,14 +249,13 @@ impl<'a> Run<'a> {
         };
         let step = self.progress.step + 1;
         let failed = FailedBatch { step, quantity, learning_rate, rows: &rows, examples };
-        let saved = match &self.folder {
-            Some(folder) => Some(failed.save(&folder.dir)?),
-            None => None,
-        };
+        // Where it cannot be written, what went wrong in the first place is still what to say.
+        let saved = self.folder.as_ref().and_then(|folder| folder.save_failed(&failed).ok());
         Err(TrainError::Diverged { quantity, step, rows, saved })
     }
 
     fn evaluate(&mut self, model: &Model, observer: &mut dyn Observer) -> Result<(), TrainError> {
+        let start = Instant::now();
         let report = evaluate_checked(
             &mut self.network,
             &model.parameters,
@@ -234,90 +263,38 @@ impl<'a> Run<'a> {
             self.objective,
             self.config.tokens_per_batch,
         )?;
+        self.pace.note_eval(start.elapsed());
+        let step = self.progress.step;
         let epoch = self.shuffler.cursor().epochs(self.data.examples.len());
         if let Some(folder) = &mut self.folder {
-            folder.log.append(&eval_line(self.progress.step, epoch, &report))?;
+            folder.log_eval(step, epoch, &report)?;
         }
-        observer.on_eval(self.progress.step, &report);
+        observer.on_eval(step, &report);
+        warn(step, self.guards.after_eval(&report, self.config), observer);
+        self.best = self.config.keep_best.and_then(|metric| Best::of(self.best, metric, &report, step));
         self.eval = Some(report);
         Ok(())
     }
 
     fn save(&mut self, model: &Model, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let Some(folder) = &mut self.folder else { return Ok(()) };
-        folder.log.sync()?;
+        let start = Instant::now();
         let step = self.progress.step;
-        let state = State::new(
-            folder.fingerprint.clone(),
-            self.progress,
-            self.shuffler.cursor(),
-            self.optimizer.step,
-        );
-        let path = checkpoint::write(&folder.store, &model.parameters, &self.optimizer, state)?;
-        folder.store.prune(step, self.config.keep_checkpoints)?;
-        folder.saved = Some(step);
+        let cursor = self.shuffler.cursor();
+        let state = State {
+            best: self.best,
+            guards: self.guards.clone(),
+            ..State::new(folder.fingerprint(), self.progress, cursor, self.optimizer.step)
+        };
+        let path = folder.save((model, &self.optimizer), state, self.config)?;
+        self.pace.note_save(start.elapsed());
         observer.on_checkpoint(step, &path);
         Ok(())
     }
 }
 
-/// Opens the folder of a run and reads its newest whole checkpoint.
-fn open_folder(
-    dir: &Path,
-    fingerprint: Fingerprint,
-    model: &mut Model,
-    optimizer: &mut Optimizer,
-    observer: &mut dyn Observer,
-) -> Result<Found, TrainError> {
-    let (store, removed) = Store::open(dir)?;
-    for path in removed {
-        observer.on_warning(&Warning::RemovedUnfinished { path });
-    }
-    let Resume { state, warnings } =
-        checkpoint::resume(&store, &fingerprint, &mut model.parameters, optimizer)?;
-    for warning in &warnings {
-        observer.on_warning(warning);
-    }
-    let saved = state.as_ref().map(|state| state.progress.step);
-    let log = MetricsLog::open(metrics_path(dir), saved.unwrap_or(0))?;
-    let folder = RunFolder { dir: dir.to_path_buf(), store, log, fingerprint, saved };
-    Ok(Found { folder, state })
-}
-
-/// `max_steps`, or as many steps as `epochs` takes with a smaller last batch in every epoch.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a positive number of steps; beyond 2^53 it saturates, and no run gets there"
-)]
-fn total_steps(config: &TrainConfig, n_examples: usize) -> u64 {
-    let steps_per_epoch = n_examples.div_ceil(config.batch_size);
-    config.max_steps.unwrap_or((config.epochs * steps_per_epoch as f64).ceil().max(1.0) as u64)
-}
-
-/// The report as a line of `metrics.jsonl`, its names marked so that no reader takes them for a step's.
-fn eval_line(step: u64, epoch: f64, report: &EvalReport) -> Map<String, Value> {
-    let mut line = Map::new();
-    line.insert("step".to_owned(), step.into());
-    line.insert("epoch".to_owned(), epoch.into());
-    // A report is a JSON object of numbers: this cannot fail.
-    if let Ok(Value::Object(fields)) = serde_json::to_value(report) {
-        line.extend(fields.into_iter().map(|(name, value)| (format!("eval_{name}"), value)));
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn steps_follow_from_epochs_unless_they_are_given() {
-        let config = TrainConfig { batch_size: 4, epochs: 2.0, ..TrainConfig::default() };
-        assert_eq!(total_steps(&config, 9), 6);
-        assert_eq!(total_steps(&TrainConfig { epochs: 0.5, ..config.clone() }, 9), 2);
-        assert_eq!(total_steps(&TrainConfig { epochs: 1e-9, ..config.clone() }, 9), 1);
-        assert_eq!(total_steps(&TrainConfig { max_steps: Some(100), ..config }, 9), 100);
+fn warn(step: u64, alarms: Vec<Alarm>, observer: &mut dyn Observer) {
+    for alarm in alarms {
+        observer.on_warning(&Warning::Guard { step, alarm });
     }
 }

@@ -4,6 +4,7 @@ use sepo_data::Side;
 use sepo_loss::Evaluation;
 
 use crate::batch::Batch;
+use crate::guard::LengthMoments;
 use crate::mean::{Mean, indicator};
 
 /// Means over pairs, tokens and units, still open for more batches.
@@ -13,6 +14,8 @@ pub(crate) struct Sums {
     pub(crate) loss: Mean,
     pub(crate) accuracy: Mean,
     pub(crate) margin: Mean,
+    /// Of pairs that are not empty.
+    pub(crate) lengths: LengthMoments,
     pub(crate) chosen: SideSums,
     pub(crate) rejected: SideSums,
     pub(crate) n_pairs: u64,
@@ -51,6 +54,8 @@ impl Sums {
             }
             self.accuracy.push(indicator(pair.chosen_reward > pair.rejected_reward));
             self.margin.push(pair.margin);
+            let lengths = Side::BOTH.map(|side| batch.examples[index].ids(side).len() as u64);
+            self.lengths.push(lengths, pair.margin);
             self.chosen.reward.push(pair.chosen_reward);
             self.rejected.reward.push(pair.rejected_reward);
             self.chosen.logp.push(pair.chosen_logp);

@@ -8,7 +8,7 @@ use sepo_model::Model;
 use serde::{Deserialize, Serialize};
 
 use crate::run::Run;
-use crate::{EvalReport, Observer, StepMetrics, TrainConfig, TrainError, TrainExample};
+use crate::{Best, EvalReport, GuardName, Observer, StepMetrics, TrainConfig, TrainError, TrainExample};
 
 /// What a run learns from, and what it is measured on.
 #[derive(Debug, Clone, Copy)]
@@ -46,8 +46,10 @@ pub struct Progress {
 pub enum Status {
     /// All steps are made.
     Done,
-    /// It was asked to stop; the same call goes on from there.
+    /// It was asked to stop, or the deadline came near; the same call goes on from there.
     Interrupted,
+    /// A guard of [`TrainConfig::stop_on`] stopped it; it goes on once that does not name the guard any more.
+    Guarded,
 }
 
 /// What a run came to. The model holds the trained weights.
@@ -65,6 +67,12 @@ pub struct TrainOutcome {
     pub last_step: Option<StepMetrics>,
     /// The last evaluation of this call.
     pub eval: Option<EvalReport>,
+    /// The best evaluation of the whole run, where [`TrainConfig::keep_best`] asks for it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub best: Option<Best>,
+    /// The guard that stopped the run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stopped_by: Option<GuardName>,
 }
 
 /// Trains `model` in place, or goes on with a run that was stopped, and returns how it went.
@@ -77,12 +85,15 @@ pub struct TrainOutcome {
 ///
 /// If `dir` holds checkpoints, the newest whole one is read and the run goes on from there, `metrics.jsonl` cut back to
 /// the same step; the weights, moments and metrics (times aside) are those of a run that never stopped, bit for bit. So
-/// `model` must be given as it was before the first step. A run that had finished returns at once.
+/// `model` must be given as it was before the first step. A run that had finished returns at once, and so does one that a
+/// guard of `stop_on` had stopped.
 ///
 /// # Errors
 ///
 /// * [`TrainError::InvalidConfig`], [`TrainError::NoExamples`], [`TrainError::NoReference`], [`TrainError::Length`],
 ///   [`TrainError::NotFinite`], [`TrainError::WeightWithoutPrompt`], [`TrainError::Loss`] before anything is touched.
+/// * [`TrainError::NoEvaluation`] where the best checkpoint is to be kept and there is nothing to evaluate on.
+/// * [`TrainError::Lock`] where another run goes on in `dir`.
 /// * [`TrainError::ConfigChanged`] where `dir` holds a run of other settings, data or starting weights. `epochs`
 ///   and `max_steps` are settings too, since the learning rate of every step follows from them.
 /// * [`TrainError::Diverged`] where a log-prob, a loss or a gradient is not finite.
@@ -127,12 +138,15 @@ pub fn train(
     if data.examples.is_empty() {
         return Err(TrainError::NoExamples);
     }
+    if config.keep_best.is_some() && data.eval.is_empty() {
+        return Err(TrainError::NoEvaluation);
+    }
     for example in data.examples.iter().chain(data.eval) {
         example.check(objective)?;
     }
     let RunOptions { dir, observer, interrupt } = options;
     let mut run = Run::begin(model, data, (objective, config), dir, observer)?;
-    while !run.is_done() && !interrupt.load(Ordering::Relaxed) {
+    while run.goes_on(observer) && !interrupt.load(Ordering::Relaxed) {
         run.advance(model, observer)?;
     }
     run.finish(model, observer)

@@ -4,6 +4,9 @@
 //! RUN/checkpoints/step-00000123/model.safetensors       weights, f32
 //!                               optimizer.safetensors   both moments: `m.NAME`, `v.NAME`
 //!                               state.json              everything else, and the hashes of the two files
+//!                               state.json.b3           the hash of that
+//!                               config.json             of the model, so that the folder is one that can be loaded
+//! RUN/checkpoints/.lock                                 held while a run goes on
 //! RUN/checkpoints/.tmp-…                                a write that is going on, or was killed
 //! ```
 //!
@@ -14,6 +17,7 @@ mod damage;
 mod read;
 mod state;
 mod store;
+mod sync;
 mod tensors;
 mod write;
 
@@ -21,8 +25,11 @@ pub use damage::Damage;
 pub(crate) use read::{Resume, resume};
 pub(crate) use state::State;
 pub(crate) use store::Store;
+pub(crate) use sync::sync_folder;
 pub(crate) use write::write;
 
 const MODEL_FILE: &str = "model.safetensors";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STATE_FILE: &str = "state.json";
+const STATE_HASH_FILE: &str = "state.json.b3";
+const CONFIG_FILE: &str = "config.json";

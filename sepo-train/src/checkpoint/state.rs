@@ -5,12 +5,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Damage, STATE_FILE};
+use super::{Damage, STATE_FILE, STATE_HASH_FILE};
 use crate::fingerprint::Fingerprint;
-use crate::{Cursor, Progress};
+use crate::guard::Guards;
+use crate::{Best, Cursor, Progress};
 
-/// Version of the folder's format.
-pub(super) const FORMAT: u32 = 1;
+/// Version of the folder's format. In the first, `state.json` had no hash beside it, and no guards in it.
+pub(super) const FORMAT: u32 = 2;
 
 /// What a run must know to go on as if it had never stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,11 @@ pub(crate) struct State {
     pub(crate) adam_step: u64,
     #[serde(flatten)]
     pub(crate) progress: Progress,
+    /// The best evaluation until now, where it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) best: Option<Best>,
+    #[serde(default)]
+    pub(crate) guards: Guards,
     #[serde(flatten)]
     pub(crate) fingerprint: Fingerprint,
     /// blake3 of the tensor files.
@@ -45,6 +51,8 @@ impl State {
             cursor,
             adam_step,
             progress,
+            best: None,
+            guards: Guards::default(),
             fingerprint,
             model_hash: String::new(),
             optimizer_hash: String::new(),
@@ -55,8 +63,10 @@ impl State {
         let text = std::fs::read(folder.join(STATE_FILE))
             .map_err(|source| Damage::Unreadable { file: STATE_FILE, source })?;
         let FormatOnly { format: found } = serde_json::from_slice(&text).map_err(Damage::State)?;
-        if found != FORMAT {
-            return Err(Damage::Format { found, expected: FORMAT });
+        match found {
+            1 => {}
+            FORMAT => verify_text(&text, folder)?,
+            _ => return Err(Damage::Format { found, expected: FORMAT }),
         }
         serde_json::from_slice(&text).map_err(Damage::State)
     }
@@ -74,6 +84,20 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// Nothing, where the text of `state.json` is the one whose hash was written.
+fn verify_text(text: &[u8], folder: &Path) -> Result<(), Damage> {
+    let file = STATE_HASH_FILE;
+    let expected = std::fs::read_to_string(folder.join(file));
+    let expected = expected.map_err(|source| Damage::Unreadable { file, source })?;
+    let found = hash_line(text);
+    if found == expected { Ok(()) } else { Err(Damage::Hash { file: STATE_FILE, expected, found }) }
+}
+
+/// blake3 of the text of `state.json`, as a line that `b3sum --check` reads.
+pub(super) fn hash_line(text: &[u8]) -> String {
+    format!("{}  {STATE_FILE}\n", blake3::hash(text).to_hex())
 }
 
 /// blake3 of a file in hexadecimal, read piece by piece.

@@ -3,31 +3,41 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sepo_data::Lock;
+
+use super::sync::sync_folder;
 use crate::TrainError;
 
 const PREFIX: &str = "step-";
 const UNFINISHED: &str = ".tmp-";
 
-/// `RUN/checkpoints`.
-#[derive(Debug, Clone)]
+/// `RUN/checkpoints`, locked.
+#[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
+    lock: Lock,
 }
 
 impl Store {
     /// The store of a run, made where absent, without the rests of writes that were killed; those are returned.
     pub(crate) fn open(run_dir: &Path) -> Result<(Self, Vec<PathBuf>), TrainError> {
-        let store = Self { dir: run_dir.join("checkpoints") };
-        fs::create_dir_all(&store.dir).map_err(TrainError::io(&store.dir))?;
+        let dir = run_dir.join("checkpoints");
+        fs::create_dir_all(&dir).map_err(TrainError::io(&dir))?;
+        // Before anything is removed: it may be what another process is writing.
+        let store = Self { lock: Lock::folder(&dir)?, dir };
         let mut removed = Vec::new();
         for (name, path) in store.entries()? {
             if name.starts_with(UNFINISHED) {
-                fs::remove_dir_all(&path).map_err(TrainError::io(&path))?;
+                remove_entry(&path).map_err(TrainError::io(&path))?;
                 removed.push(path);
             }
         }
         removed.sort();
         Ok((store, removed))
+    }
+
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.lock.is_exclusive()
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -53,11 +63,11 @@ impl Store {
         Ok(steps)
     }
 
-    /// Removes all but the newest `keep` of the checkpoints up to `step`. Damaged ones of later steps stay until the run
+    /// Removes all but the newest `keep` of the checkpoints up to `step`, which is there and whole, and that of step `best`. Damaged ones of later steps stay until the run
     /// gets there and replaces them.
-    pub(crate) fn prune(&self, step: u64, keep: usize) -> Result<(), TrainError> {
+    pub(crate) fn prune(&self, step: u64, keep: usize, best: Option<u64>) -> Result<(), TrainError> {
         let up_to = self.steps()?.into_iter().filter(|other| *other <= step);
-        for old in up_to.skip(keep) {
+        for old in up_to.skip(keep).filter(|old| Some(*old) != best) {
             self.remove(&self.folder(old))?;
         }
         Ok(())
@@ -70,7 +80,9 @@ impl Store {
         };
         let doomed = self.unfinished(&format!("removed-{}", name.display()));
         fs::rename(folder, &doomed).map_err(TrainError::io(folder))?;
-        fs::remove_dir_all(&doomed).map_err(TrainError::io(&doomed))
+        // The name must be gone for good before a part of its files is.
+        sync_folder(&self.dir)?;
+        remove_entry(&doomed).map_err(TrainError::io(&doomed))
     }
 
     fn entries(&self) -> Result<Vec<(String, PathBuf)>, TrainError> {
@@ -87,4 +99,8 @@ impl Store {
         };
         read().map_err(TrainError::io(&self.dir))
     }
+}
+
+fn remove_entry(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }

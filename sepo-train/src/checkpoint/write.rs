@@ -1,22 +1,25 @@
 //! A checkpoint goes to the disk.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use sepo_model::Parameters;
+use sepo_model::Model;
 
-use super::state::hash_file;
+use super::state::{hash_file, hash_line};
+use super::sync::{sync_file, sync_folder};
 use super::tensors::write_file;
-use super::{MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, State, Store};
+use super::{CONFIG_FILE, MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, STATE_HASH_FILE, State, Store};
 use crate::TrainError;
 use crate::optimizer::Optimizer;
 
 /// The folder of a new checkpoint, complete on the disk; `state`'s file hashes are filled in here.
 ///
-/// A folder of the same step (a damaged one that was skipped) is replaced.
+/// Files under a temporary folder name, flushed; the folder flushed; renamed; its parent flushed. A folder of the same step
+/// (a damaged one that was skipped) is replaced. Where it fails, what was written is removed: a full disk is not filled by
+/// the halves of checkpoints.
 pub(crate) fn write(
     store: &Store,
-    parameters: &Parameters,
+    model: &Model,
     optimizer: &Optimizer,
     state: State,
 ) -> Result<PathBuf, TrainError> {
@@ -24,25 +27,12 @@ pub(crate) fn write(
     let unfinished = store.unfinished(&format!("step-{step:08}"));
     store.remove(&unfinished)?;
     fs::create_dir(&unfinished).map_err(TrainError::io(&unfinished))?;
-    let layout = parameters.layout();
-    let model_file = unfinished.join(MODEL_FILE);
-    write_file(&model_file, layout, &[("", parameters.as_slice())])?;
-    let optimizer_file = unfinished.join(OPTIMIZER_FILE);
-    let moments = [("m.", &*optimizer.m), ("v.", &*optimizer.v)];
-    write_file(&optimizer_file, layout, &moments)?;
-    let state = State {
-        model_hash: hash_file(&model_file).map_err(TrainError::io(&model_file))?,
-        optimizer_hash: hash_file(&optimizer_file).map_err(TrainError::io(&optimizer_file))?,
-        ..state
-    };
-    let state_file = unfinished.join(STATE_FILE);
-    let text = serde_json::to_vec_pretty(&state)
-        .map_err(|source| TrainError::Json { path: state_file.clone(), source })?;
-    fs::write(&state_file, text).map_err(TrainError::io(&state_file))?;
-    for path in [&model_file, &optimizer_file, &state_file] {
-        sync_file(path)?;
+    let written = fill(&unfinished, model, optimizer, state);
+    if let Err(error) = written {
+        // What stays is removed when the run is begun again.
+        let _ = fs::remove_dir_all(&unfinished);
+        return Err(error);
     }
-    sync_folder(&unfinished)?;
     let folder = store.folder(step);
     store.remove(&folder)?;
     fs::rename(&unfinished, &folder).map_err(TrainError::io(&folder))?;
@@ -50,15 +40,28 @@ pub(crate) fn write(
     Ok(folder)
 }
 
-fn sync_file(path: &Path) -> Result<(), TrainError> {
-    let file = fs::OpenOptions::new().write(true).open(path);
-    file.and_then(|file| file.sync_all()).map_err(TrainError::io(path))
-}
-
-/// Makes names in a folder lasting. Only Unix can open a folder as a file; elsewhere the system is trusted.
-fn sync_folder(path: &Path) -> Result<(), TrainError> {
-    if cfg!(unix) {
-        File::open(path).and_then(|folder| folder.sync_all()).map_err(TrainError::io(path))?;
+/// All files, on the disk.
+fn fill(folder: &Path, model: &Model, optimizer: &Optimizer, state: State) -> Result<(), TrainError> {
+    let layout = model.parameters.layout();
+    let model_file = folder.join(MODEL_FILE);
+    write_file(&model_file, layout, &[("", model.parameters.as_slice())])?;
+    let optimizer_file = folder.join(OPTIMIZER_FILE);
+    let moments = [("m.", &*optimizer.m), ("v.", &*optimizer.v)];
+    write_file(&optimizer_file, layout, &moments)?;
+    let state = State {
+        model_hash: hash_file(&model_file).map_err(TrainError::io(&model_file))?,
+        optimizer_hash: hash_file(&optimizer_file).map_err(TrainError::io(&optimizer_file))?,
+        ..state
+    };
+    let state_file = folder.join(STATE_FILE);
+    let text = serde_json::to_vec_pretty(&state)
+        .map_err(|source| TrainError::Json { path: state_file.clone(), source })?;
+    let (hash_file, config_file) = (folder.join(STATE_HASH_FILE), folder.join(CONFIG_FILE));
+    fs::write(&hash_file, hash_line(&text)).map_err(TrainError::io(&hash_file))?;
+    fs::write(&state_file, text).map_err(TrainError::io(&state_file))?;
+    fs::write(&config_file, model.config.to_json()).map_err(TrainError::io(&config_file))?;
+    for path in [&model_file, &optimizer_file, &state_file, &hash_file, &config_file] {
+        sync_file(path)?;
     }
-    Ok(())
+    sync_folder(folder)
 }

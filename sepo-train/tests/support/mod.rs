@@ -156,6 +156,16 @@ pub(crate) fn checkpoint_file(dir: &Path, step: u64, file: &str) -> Vec<u8> {
     std::fs::read(dir.join(format!("checkpoints/step-{step:08}/{file}"))).unwrap()
 }
 
+/// Steps of all checkpoints, ascending.
+pub(crate) fn checkpoint_steps(dir: &Path) -> Vec<u64> {
+    let names = std::fs::read_dir(dir.join("checkpoints")).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut steps: Vec<u64> =
+        names.map(|name| name.strip_prefix("step-").unwrap().parse().unwrap()).collect();
+    steps.sort_unstable();
+    steps
+}
+
 /// A copy of a run folder as a crash would leave it.
 pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
