@@ -57,6 +57,39 @@ fn a_written_folder_comes_back_bit_for_bit_with_its_tokenizer() {
     }
 }
 
+/// Names in a folder, sorted.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_write_that_fails_leaves_the_old_model_and_nothing_else() {
+    let (old, new) = (model(CONFIGS[0].1, 3), model(CONFIGS[0].1, 4));
+    let other = model(CONFIGS[4].1, 5);
+    for new in [&new, &other] {
+        let dir = tempdir().unwrap();
+        old.save(dir.path(), None).unwrap();
+        // The weights cannot be written, as on a full disk.
+        std::fs::create_dir(dir.path().join(".model.safetensors.tmp")).unwrap();
+        let message = new.save(dir.path(), None).unwrap_err().to_string();
+        assert!(message.contains("model.safetensors"), "{message}");
+        std::fs::remove_dir(dir.path().join(".model.safetensors.tmp")).unwrap();
+        assert_eq!(names(dir.path()), ["config.json", "model.safetensors"]);
+        let read = Model::load(dir.path()).unwrap();
+        assert_eq!(read.parameters.content_hash(), old.parameters.content_hash());
+        // What a kill left is overwritten.
+        std::fs::write(dir.path().join(".model.safetensors.tmp"), "half").unwrap();
+        new.save(dir.path(), None).unwrap();
+        assert_eq!(names(dir.path()), ["config.json", "model.safetensors"]);
+        let read = Model::load(dir.path()).unwrap();
+        assert_eq!(read.parameters.content_hash(), new.parameters.content_hash());
+    }
+}
+
 #[test]
 fn half_precision_is_widened() {
     let model = model(CONFIGS[0].1, 3);

@@ -42,8 +42,10 @@ impl Model {
     }
 
     /// Writes `config.json` and `model.safetensors` (f32) into `dir`, and copies the tokenizer's files from
-    /// `tokenizer_from`. Each file is written under a temporary name, flushed and renamed, the weights last, so a folder
-    /// with `model.safetensors` is a whole one.
+    /// `tokenizer_from`. All files are written under temporary names and flushed before the first is renamed, the weights
+    /// last, so a folder with `model.safetensors` is a whole one: where it is written again with the same configuration and
+    /// tokenizer, a crash at any moment leaves the old weights or the new ones. Where these differ, the old weights are
+    /// removed before the first rename, and a crash between the renames leaves a folder that lacks weights.
     ///
     /// # Errors
     ///

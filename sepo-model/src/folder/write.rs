@@ -1,13 +1,17 @@
 //! Weights, configuration and tokenizer files out.
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::Model;
 use crate::ModelError;
+
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
 
 /// What a tokenizer consists of, in every form that `transformers` writes.
 const TOKENIZER_FILES: [&str; 9] = [
@@ -22,23 +26,31 @@ const TOKENIZER_FILES: [&str; 9] = [
     "merges.txt",
 ];
 
+/// First every file under a temporary name, on the disk; then the names, the weights' last.
+///
+/// So whatever can fail for want of space, fails while the old folder is whole. A file that is there already with the same
+/// bytes is left alone: a folder that is written again for the same configuration and tokenizer changes with one rename,
+/// that of the weights. Where another configuration or tokenizer is replaced, the old weights go first, since old weights
+/// beside a new configuration would be a model that never was.
 pub(super) fn model(model: &Model, dir: &Path, tokenizer_from: Option<&Path>) -> Result<(), ModelError> {
-    std::fs::create_dir_all(dir).map_err(|source| ModelError::Io { path: dir.to_owned(), source })?;
-    file(dir, "config.json", model.config.to_json().as_bytes())?;
+    fs::create_dir_all(dir).map_err(|source| ModelError::Io { path: dir.to_owned(), source })?;
+    let mut files = Staged { dir, names: Vec::new(), replaces: false };
+    files.add("config.json", model.config.to_json().as_bytes())?;
     if let Some(from) = tokenizer_from.filter(|from| *from != dir) {
         for name in TOKENIZER_FILES {
             let path = from.join(name);
             if path.is_file() {
-                let bytes = std::fs::read(&path).map_err(|source| ModelError::Io { path, source })?;
-                file(dir, name, &bytes)?;
+                let bytes = fs::read(&path).map_err(|source| ModelError::Io { path, source })?;
+                files.add(name, &bytes)?;
             }
         }
     }
-    file(dir, "model.safetensors", &serialize(model, dir)?)
+    files.stage(WEIGHTS, |path| serialize(model, path))?;
+    files.publish()
 }
 
-fn serialize(model: &Model, dir: &Path) -> Result<Vec<u8>, ModelError> {
-    let failed = |source| ModelError::Safetensors { path: dir.join("model.safetensors"), source };
+fn serialize(model: &Model, path: &Path) -> Result<(), ModelError> {
+    let failed = |source| ModelError::Safetensors { path: path.to_owned(), source };
     let values = model.parameters.as_slice();
     let views = model
         .parameters
@@ -52,24 +64,88 @@ fn serialize(model: &Model, dir: &Path) -> Result<Vec<u8>, ModelError> {
         .map_err(failed)?;
     // `transformers` refuses a file whose metadata does not name the framework.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize(views, Some(metadata)).map_err(failed)
+    safetensors::serialize_to_file(views, Some(metadata), path).map_err(failed)
 }
 
-/// Written under a temporary name in the same folder, flushed, renamed.
-fn file(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), ModelError> {
-    let path = dir.join(name);
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // A temporary file is private to its owner; a model folder is not.
-            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+/// Files of a folder that are complete under temporary names. These are always the same, so that what a kill leaves is
+/// overwritten the next time; dropped without [`publish`](Self::publish), they are removed.
+struct Staged<'a> {
+    dir: &'a Path,
+    names: Vec<&'static str>,
+    /// Whether a file with other content is replaced.
+    replaces: bool,
+}
+
+impl Staged<'_> {
+    /// Adds a file, unless it is there with these bytes.
+    fn add(&mut self, name: &'static str, bytes: &[u8]) -> Result<(), ModelError> {
+        let path = self.dir.join(name);
+        match fs::read(&path) {
+            Ok(found) if found == bytes => return Ok(()),
+            Ok(_) => self.replaces = true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(ModelError::Io { path, source }),
         }
-        file.persist(&path).map_err(|error| error.error)?;
-        std::io::Result::Ok(())
-    };
-    write().map_err(|source| ModelError::Io { path: path.clone(), source })
+        self.stage(name, |path| {
+            fs::write(path, bytes).map_err(|source| ModelError::Io { path: path.to_owned(), source })
+        })
+    }
+
+    fn stage(
+        &mut self,
+        name: &'static str,
+        write: impl FnOnce(&Path) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        self.names.push(name);
+        let path = self.temporary(name);
+        write(&path)?;
+        let file = OpenOptions::new().write(true).open(&path);
+        file.and_then(|file| file.sync_all()).map_err(|source| ModelError::Io { path, source })
+    }
+
+    fn publish(mut self) -> Result<(), ModelError> {
+        if self.replaces {
+            for name in [WEIGHTS, INDEX] {
+                let path = self.dir.join(name);
+                match fs::remove_file(&path) {
+                    Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                        return Err(ModelError::Io { path, source });
+                    }
+                    _ => {}
+                }
+            }
+            sync_folder(self.dir)?;
+        }
+        // In order: the weights come last.
+        while !self.names.is_empty() {
+            let name = self.names.remove(0);
+            let path = self.dir.join(name);
+            if name == WEIGHTS {
+                sync_folder(self.dir)?;
+            }
+            fs::rename(self.temporary(name), &path).map_err(|source| ModelError::Io { path, source })?;
+        }
+        sync_folder(self.dir)
+    }
+
+    fn temporary(&self, name: &str) -> PathBuf {
+        self.dir.join(format!(".{name}.tmp"))
+    }
+}
+
+impl Drop for Staged<'_> {
+    fn drop(&mut self) {
+        for name in &self.names {
+            let _ = fs::remove_file(self.temporary(name));
+        }
+    }
+}
+
+/// Makes names in a folder lasting. Only Unix can open a folder as a file; elsewhere the system is trusted.
+fn sync_folder(path: &Path) -> Result<(), ModelError> {
+    if cfg!(unix) {
+        let synced = File::open(path).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
+    }
+    Ok(())
 }
