@@ -17,6 +17,10 @@ pub(crate) enum Exit {
     Device = 4,
     /// Stopped on request; the same command goes on.
     Interrupted = 5,
+    /// A guard stopped training, as `--stop-on` asked.
+    Guard = 6,
+    /// Another process writes there.
+    Busy = 7,
     /// A panic: a bug of ours.
     Bug = 70,
 }
@@ -47,7 +51,7 @@ impl CliError {
 
     /// Another library's error under one of our codes.
     pub(crate) fn of(exit: Exit, error: impl Error + Send + Sync + 'static) -> Self {
-        Self { exit, report: Report::from_err(error) }
+        Self { exit, report: crate::advice::report(error) }
     }
 
     /// The same error, said to have happened while doing something.
@@ -103,11 +107,33 @@ impl From<sepo_select::SelectError> for CliError {
 impl From<sepo_train::TrainError> for CliError {
     fn from(error: sepo_train::TrainError) -> Self {
         use sepo_train::TrainError as E;
+        if let E::Io { source, .. } = &error
+            && source.kind() == std::io::ErrorKind::NotFound
+        {
+            let help = "it was removed while the run went on: run the same command again; it goes on from the newest checkpoint that is left, or begins anew";
+            return Self { exit: Exit::Data, report: crate::advice::with_help(error, help) };
+        }
         let exit = match &error {
-            E::InvalidConfig { .. } | E::ConfigChanged { .. } | E::NoReference { .. } => Exit::Usage,
+            E::InvalidConfig { .. } | E::ConfigChanged { .. } | E::NoReference { .. } | E::NoEvaluation => {
+                Exit::Usage
+            }
+            E::Lock(lock) => exit_of_lock(lock),
             _ => Exit::Data,
         };
         Self::of(exit, error)
+    }
+}
+
+impl From<sepo_data::LockError> for CliError {
+    fn from(error: sepo_data::LockError) -> Self {
+        Self::of(exit_of_lock(&error), error)
+    }
+}
+
+fn exit_of_lock(error: &sepo_data::LockError) -> Exit {
+    match error {
+        sepo_data::LockError::Held { .. } => Exit::Busy,
+        _ => Exit::Data,
     }
 }
 
@@ -126,6 +152,6 @@ impl From<sepo_oracle::OracleError> for CliError {
 pub(crate) fn io_error(path: &std::path::Path, source: std::io::Error) -> CliError {
     CliError {
         exit: Exit::Data,
-        report: Report::from_err(source).wrap_err(format!("access `{}`", path.display())),
+        report: crate::advice::report(source).wrap_err(format!("access `{}`", path.display())),
     }
 }

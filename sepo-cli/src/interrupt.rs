@@ -1,12 +1,30 @@
-//! Ctrl-C and SIGTERM: the first asks, the second insists.
+//! What is asked of a command from outside while it runs: by signals, and by the clock.
+//!
+//! Ctrl-C and SIGTERM: the first asks, the second insists. SIGUSR1 asks a training run for a checkpoint. A deadline stops
+//! what is going on in time.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Set once a signal has come. The run finishes its step, saves and returns; a second signal ends the process at once.
+/// When everything must be on the disk.
+static DEADLINE: OnceLock<Instant> = OnceLock::new();
+
+/// Takes signals whose default would end the process although they mean something else; to be called first of all.
+pub(crate) fn listen() {
+    let _ = save_flag();
+    // Of a file that grows beyond `ulimit -f`: with the signal taken, the write fails, and that can be told.
+    #[cfg(unix)]
+    if let Err(error) = flag::register(signal_hook::consts::SIGXFSZ, Arc::default()) {
+        tracing::warn!(%error, "cannot catch SIGXFSZ; a file that grows too large will end the process");
+    }
+}
+
+/// Set once a signal has come or the deadline has passed. The run finishes its step, saves and returns; a second signal
+/// ends the process at once.
 pub(crate) fn interrupted() -> &'static AtomicBool {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     FLAG.get_or_init(|| {
@@ -21,4 +39,40 @@ pub(crate) fn interrupted() -> &'static AtomicBool {
         }
         asked
     })
+}
+
+/// Whether SIGUSR1 has come since the last call.
+pub(crate) fn save_requested() -> bool {
+    save_flag().swap(false, Ordering::Relaxed)
+}
+
+fn save_flag() -> &'static AtomicBool {
+    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    FLAG.get_or_init(|| {
+        let asked = Arc::new(AtomicBool::new(false));
+        #[cfg(unix)]
+        if let Err(error) = flag::register(signal_hook::consts::SIGUSR1, Arc::clone(&asked)) {
+            tracing::warn!(%error, "cannot catch SIGUSR1; it will end the run without saving");
+        }
+        asked
+    })
+}
+
+/// Everything is to be on the disk when `budget` has passed from now. Training stops before, by its own measure of steps
+/// and checkpoints; whatever else goes on then is interrupted.
+pub(crate) fn save_by(budget: Option<Duration>) {
+    let Some(deadline) = budget.and_then(|budget| Instant::now().checked_add(budget)) else { return };
+    if DEADLINE.set(deadline).is_err() {
+        return;
+    }
+    let interrupted = interrupted();
+    std::thread::spawn(move || {
+        std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        interrupted.store(true, Ordering::Relaxed);
+    });
+}
+
+/// The deadline of this process, where it has one.
+pub(crate) fn deadline() -> Option<Instant> {
+    DEADLINE.get().copied()
 }

@@ -3,7 +3,9 @@
 //! [`report`] and [`heatmap`] draw what the other crates compute, and are useful by themselves. Everything else is private:
 //! the command line is the interface, and the libraries below it are the API.
 
+mod advice;
 mod args;
+mod claim;
 mod command;
 mod console;
 mod exit;

@@ -1,12 +1,13 @@
 //! Progress of a training run: a bar where a person looks, lines where none does.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sepo_train::{EvalReport, Observer, StepMetrics, Warning};
 
 use crate::console::{grouped, number, percent, say};
+use crate::interrupt::{deadline, save_requested};
 
 /// Steps between two lines where stderr is no terminal.
 const LINES: u64 = 20;
@@ -83,6 +84,18 @@ impl Observer for Progress {
 
     fn on_checkpoint(&mut self, step: u64, folder: &Path) {
         tracing::debug!(step, folder = %folder.display(), "checkpoint");
+    }
+
+    fn wants_checkpoint(&mut self) -> bool {
+        let is_wanted = save_requested();
+        if is_wanted {
+            self.line(&format!("{}: saves a checkpoint, as asked by a signal", self.name));
+        }
+        is_wanted
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        deadline()
     }
 
     fn on_warning(&mut self, warning: &Warning) {

@@ -129,6 +129,10 @@ const TRAIN_FLAGS: &[(&str, Effect)] = &[
     ("--seed 1", Changes),
     ("--save-every 1 --keep-checkpoints 1", Same),
     ("--recompute", Same),
+    // What these do is in `watching.rs`.
+    ("--loss-watchdog 9", Same),
+    ("--stop-on loss-rise,displacement", Same),
+    ("--save-by 1h", Same),
     ("--dtype bf16", Changes),
 ];
 
@@ -154,7 +158,7 @@ fn flags_of_train_change_the_weights_or_are_known_not_to() {
     };
     let train = "train --model model --out out --learning-rate 1e-3";
     let rows = [
-        &[("--gamma 1", Changes), ("--eval-data pairs.jsonl --eval-every 1", Same)],
+        &[("--gamma 1", Changes), ("--eval-data pairs.jsonl --eval-every 1 --keep-best loss", Same)],
         TRAIN_FLAGS,
         DATA_FLAGS,
     ];

@@ -8,6 +8,7 @@ mod run;
 mod shown;
 mod stage;
 mod train;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
@@ -21,6 +22,7 @@ pub(crate) use stage::{
     EosArg, EvalArgs, OracleArgs, RuleArg, ScoreArgs, SelectArgs, SftArgs, TrainCommandArgs,
 };
 pub(crate) use train::TrainArgs;
+pub(crate) use watch::WatchArgs;
 
 /// Selective preference optimization: score every token of a preference data set, keep the few that matter, train on
 /// those alone.

@@ -1,6 +1,7 @@
 //! Arguments of `sepo-cli run`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -17,6 +18,9 @@ pub(crate) struct RunArgs {
     /// Say what would run and what would be skipped, and why; write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Time from now at which a checkpoint must be complete, such as 3h30m; stops with exit code 5
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) save_by: Option<Duration>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use sepo_select::KeepFraction;
 
 use super::train::DtypeArg;
+use super::watch::BestArg;
 use super::{
     DataArgs, ForwardArgs, MachineArgs, ObjectiveArgs, ObjectiveName, PairArgs, TokenArgs, TrainArgs,
 };
@@ -168,6 +169,9 @@ pub(crate) struct TrainCommandArgs {
     /// Steps between evaluations [default: at the end only]
     #[arg(long, value_name = "STEPS", requires = "eval_data")]
     pub(crate) eval_every: Option<u64>,
+    /// Keep the checkpoint of the best evaluation too
+    #[arg(long, value_enum, value_name = "METRIC", requires = "eval_every")]
+    pub(crate) keep_best: Option<BestArg>,
     #[command(flatten)]
     pub(crate) objective_settings: ObjectiveArgs,
     #[command(flatten)]

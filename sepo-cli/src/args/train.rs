@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use sepo_model::Dtype;
 use sepo_train::{ActivationPolicy, Scheduler, TrainConfig};
 
+use super::WatchArgs;
+
 /// Flags of every training command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Training")]
@@ -58,6 +60,8 @@ pub(crate) struct TrainArgs {
     /// What matrix products compute in
     #[arg(long, value_enum, default_value_t = DtypeArg::F32)]
     pub(crate) dtype: DtypeArg,
+    #[command(flatten)]
+    pub(crate) watch: WatchArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -108,6 +112,8 @@ impl TrainArgs {
             keep_checkpoints: self.keep_checkpoints,
             activations: if self.recompute { ActivationPolicy::Recomputed } else { ActivationPolicy::Kept },
             dtype: self.dtype.into(),
+            loss_watchdog: self.watch.loss_watchdog,
+            stop_on: self.watch.stop_on.iter().copied().map(Into::into).collect(),
             ..TrainConfig::default()
         }
     }

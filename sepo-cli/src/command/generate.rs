@@ -5,11 +5,12 @@ use std::path::Path;
 
 use sepo_data::{AtomicFile, Eos, Message, PairTokenizer, TokenizeConfig};
 use sepo_model::{GenerateConfig, generate};
+use sepo_train::Repetition;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::GenerateArgs;
-use crate::console::{grouped, result, warn};
+use crate::console::{grouped, percent, result, warn};
 use crate::exit::{CliError, Exit, io_error};
 use crate::model_dir::{load_model, load_tokenizer};
 
@@ -27,6 +28,8 @@ struct GenerateResult {
     prompts: usize,
     tokens: u64,
     finished: usize,
+    /// Mean share of runs of four tokens that stood in the same response before.
+    repetition: Option<f64>,
 }
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
@@ -61,10 +64,12 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
     // Before the work, so that a folder that is missing does not waste it.
     let mut file = AtomicFile::create(&args.out).map_err(|source| io_error(&args.out, source))?;
     let continuations = generate(&model, &ids, &config)?;
-    let mut summary = GenerateResult { prompts: prompts.len(), tokens: 0, finished: 0 };
+    let mut summary = GenerateResult { prompts: prompts.len(), tokens: 0, finished: 0, repetition: None };
+    let mut repetition = Repetition::default();
     for (prompt, mut continuation) in prompts.into_iter().zip(continuations) {
         let n_tokens = continuation.len();
         let finished = continuation.pop_if(|last| eos_token_ids.contains(last)).is_some();
+        repetition.push(&continuation);
         summary.tokens += n_tokens as u64;
         summary.finished += usize::from(finished);
         let response = tokenizer.decode(&continuation)?;
@@ -73,6 +78,13 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
         writeln!(file, "{line}").map_err(|source| io_error(&args.out, source))?;
     }
     file.commit().map_err(|source| io_error(&args.out, source))?;
+    summary.repetition = repetition.share();
+    if repetition.is_high() {
+        warn(format!(
+            "{} of the runs of four tokens are repeated within their response: the model repeats itself",
+            percent(summary.repetition)
+        ));
+    }
     result(args.machine.form(), &summary, |summary| {
         format!(
             "{} responses of {} tokens, {} ended by themselves; in `{}`",

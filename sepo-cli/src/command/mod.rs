@@ -30,6 +30,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         .with_writer(std::io::stderr)
         .without_time()
         .init();
+    crate::interrupt::listen();
     match cli.command {
         Command::Data(DataCommand::Check(args)) => data_check::run(&args),
         Command::Data(DataCommand::Show(args)) => data_show::run(&args),

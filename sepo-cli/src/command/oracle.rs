@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::stage;
 use crate::args::{DataArgs, OracleArgs};
+use crate::claim;
 use crate::console::{grouped, number, percent, result, say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
@@ -69,6 +70,7 @@ struct HeldOut {
 
 pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
+    crate::interrupt::save_by(args.train.watch.save_by);
     let pairs = &args.pairs;
     // With a reference, the other folder gives its tokenizer only.
     let start = args.reference.as_deref().unwrap_or(&args.model);
@@ -98,11 +100,17 @@ pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
 /// Reference and oracle in the job's folder, measured on held-out pairs; an exit code where the job was stopped.
 pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, CliError> {
     // All settings first: the reference may take long.
-    stage::check_config(&job.train)?;
-    Objective::Dpo { beta: job.dpo.beta, label_smoothing: job.dpo.label_smoothing }.check()?;
+    job.train.check()?;
+    let objective = Objective::Dpo { beta: job.dpo.beta, label_smoothing: job.dpo.label_smoothing };
+    objective.check()?;
+    let lock = claim::existing(job.out)?;
     let tokenizer = load_tokenizer(job.model, &job.tokens)?;
     let base = load_model("model", job.reference.unwrap_or(job.model))?;
     check_fit(&base, &tokenizer)?;
+    stage::check_config(&objective, &job.train, base.parameters.len())?;
+    for part in ["reference", "oracle"] {
+        claim::check_model(&job.out.join(part), &base.config)?;
+    }
     let pairs = PairStream::open(job.data, job.read, &tokenizer)?.collect_all()?;
     let subset = Subset::draw(pairs.len(), job.fraction, job.train.seed)?;
     let examples: Vec<TrainExample> = pairs.into_iter().map(stage::example).collect();
@@ -110,6 +118,7 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
     let used = pick(&subset.used);
     say(format!("oracle: {} of {} pairs", grouped(used.len() as u64), grouped(examples.len() as u64)));
 
+    let _lock = claim::folder(job.out, lock)?;
     let reference = match make_reference(job, base, &used)? {
         Ok(reference) => reference,
         Err(exit) => return Ok(Err(exit)),
@@ -144,7 +153,7 @@ fn make_reference(
             max_steps: None,
             ..job.train.clone()
         };
-        stage::check_config(&config)?;
+        stage::check_config(&Objective::Sft, &config, model.parameters.len())?;
         let mut observer = Progress::new("reference");
         let options = RunOptions { dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };
         let outcome = train_reference(&mut model, used, &config, options)?;

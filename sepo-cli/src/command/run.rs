@@ -6,6 +6,7 @@ use crate::exit::{CliError, Exit};
 use crate::recipe::{Summary, dry_run, execute, load};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
+    crate::interrupt::save_by(args.save_by);
     let recipe = load(&args.recipe, &args.set)?;
     if args.dry_run {
         let summary = dry_run(&recipe)?;

@@ -85,6 +85,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
         eos_token_id: tokenizer.special_tokens().eos.map(|eos| eos.id),
         ..ScoresMeta::default()
     };
+    let _lock = crate::claim::file(job.out)?;
     let mut writer = ScoresWriter::create(job.out, meta)?;
     let mut stream = PairStream::open(job.data, job.read, &tokenizer)?;
     let bar = bar();

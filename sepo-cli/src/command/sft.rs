@@ -5,6 +5,7 @@ use sepo_train::TrainData;
 
 use super::stage::{self, Trained};
 use crate::args::SftArgs;
+use crate::claim;
 use crate::console::{number, result};
 use crate::exit::{CliError, Exit};
 use crate::length::max_length;
@@ -16,15 +17,19 @@ const LEARNING_RATE: f64 = 1e-5;
 
 pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
+    crate::interrupt::save_by(args.train.watch.save_by);
+    let lock = claim::existing(&args.out)?;
     let tokens = &args.pairs.tokens;
     let length = max_length(tokens.max_length, &[&args.model])?;
     let mut model = load_model("model", &args.model)?;
     let tokenizer = load_tokenizer(&args.model, &tokens.config(length))?;
     check_fit(&model, &tokenizer)?;
+    claim::check_model(&args.out, &model.config)?;
     let pairs = PairStream::open(&args.pairs.data, &args.pairs.read, &tokenizer)?.collect_all()?;
     let examples = stage::chosen_only(pairs);
     let data = TrainData { examples: &examples, eval: &[] };
     let config = args.train.config(LEARNING_RATE);
+    let _lock = claim::folder(&args.out, lock)?;
     let outcome = stage::run("sft", &mut model, data, (&Objective::Sft, &config), &args.out)?;
     if let Some(exit) = stage::stopped(&outcome, &args.out) {
         return Ok(exit);

@@ -5,7 +5,9 @@ use std::path::Path;
 use sepo_data::TokenizedPair;
 use sepo_loss::Objective;
 use sepo_model::Model;
-use sepo_train::{RunOptions, Status, TrainConfig, TrainData, TrainExample, TrainOutcome, train};
+use sepo_train::{
+    RunOptions, Status, TrainConfig, TrainData, TrainExample, TrainOutcome, train, unusual_settings,
+};
 use serde::Serialize;
 
 use crate::console::{say, warn};
@@ -28,14 +30,15 @@ pub(crate) fn example(pair: TokenizedPair) -> TrainExample {
     TrainExample::pair(pair.row, pair.prompt_ids, pair.chosen.ids, pair.rejected.ids)
 }
 
-/// Checks a training configuration, and warns of rates that are known to end badly.
-pub(crate) fn check_config(config: &TrainConfig) -> Result<(), CliError> {
+/// Checks a training configuration, and warns of settings that are known to end badly with a model of this size.
+pub(crate) fn check_config(
+    objective: &Objective,
+    config: &TrainConfig,
+    n_parameters: usize,
+) -> Result<(), CliError> {
     config.check()?;
-    if config.learning_rate > 1e-3 {
-        warn(format!(
-            "a learning rate of {} is far above what preference training stands; 1e-7 to 1e-5 is usual for large models",
-            config.learning_rate
-        ));
+    for unusual in unusual_settings(objective, config, n_parameters) {
+        warn(unusual.to_string());
     }
     Ok(())
 }
@@ -48,7 +51,7 @@ pub(crate) fn run(
     (objective, config): (&Objective, &TrainConfig),
     dir: &Path,
 ) -> Result<TrainOutcome, CliError> {
-    check_config(config)?;
+    check_config(objective, config, model.parameters.len())?;
     let mut observer = Progress::new(name);
     let options = RunOptions { dir: Some(dir), observer: &mut observer, interrupt: interrupted() };
     Ok(train(model, data, objective, config, options)?)
@@ -64,6 +67,15 @@ pub(crate) fn chosen_only(pairs: Vec<TokenizedPair>) -> Vec<TrainExample> {
 
 /// Says that a run was stopped and how to go on; the exit code for it.
 pub(crate) fn stopped(outcome: &TrainOutcome, dir: &Path) -> Option<Exit> {
+    if let (Status::Guarded, Some(guard)) = (outcome.status, outcome.stopped_by) {
+        say(format!(
+            "stopped by `{guard}` after step {} of {}; a checkpoint is in `{}`; to go on from there, leave `{guard}` out of `--stop-on`",
+            outcome.progress.step,
+            outcome.total_steps,
+            dir.display()
+        ));
+        return Some(Exit::Guard);
+    }
     (outcome.status == Status::Interrupted).then(|| {
         say(format!(
             "stopped after step {} of {}; a checkpoint is in `{}`, the same command goes on from there",

@@ -10,8 +10,9 @@ use sepo_train::{TrainConfig, TrainData, TrainExample, reference_logps};
 
 use super::stage::{self, Trained};
 use crate::args::{DataArgs, TrainCommandArgs};
+use crate::claim;
 use crate::console::{grouped, number, percent, result, say};
-use crate::exit::{CliError, Exit, io_error};
+use crate::exit::{CliError, Exit};
 use crate::length::max_length;
 use crate::model_dir::{check_fit, load_model, load_tokenizer};
 use crate::pairs::PairStream;
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
     check_reference(args, &objective)?;
     check_pair_flags(args)?;
     crate::machine::prepare(&args.machine)?;
+    crate::interrupt::save_by(args.train.watch.save_by);
     let models: Vec<&Path> =
         std::iter::once(&args.model).chain(&args.reference).map(PathBuf::as_path).collect();
     let job = TrainJob {
@@ -55,7 +57,11 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
         eval_data: &args.eval_data,
         eval_read: &args.read,
         tokens: args.tokens.config(max_length(args.tokens.max_length, &models)?),
-        train: TrainConfig { eval_every: args.eval_every, ..args.train.config(LEARNING_RATE) },
+        train: TrainConfig {
+            eval_every: args.eval_every,
+            keep_best: args.keep_best.map(Into::into),
+            ..args.train.config(LEARNING_RATE)
+        },
         out: &args.out,
     };
     match make(&job)? {
@@ -69,16 +75,18 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
 
 /// The policy in the job's folder; an exit code where the job was stopped.
 pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
+    let lock = claim::existing(job.out)?;
     let mut model = load_model("model", job.model)?;
     let tokenizer = load_tokenizer(job.model, &job.tokens)?;
     check_fit(&model, &tokenizer)?;
+    claim::check_model(job.out, &model.config)?;
     let mut examples = read_examples(job, &tokenizer)?;
     check_lengths(&model, &examples)?;
     let mut eval = match job.eval_data {
         [] => Vec::new(),
         inputs => read_pairs((inputs, job.eval_read), &job.objective, &tokenizer)?,
     };
-    std::fs::create_dir_all(job.out).map_err(|source| io_error(job.out, source))?;
+    let _lock = claim::folder(job.out, lock)?;
     if let Some(dir) = job.reference {
         add_reference(&model, dir, &mut examples, &mut eval, (job.out, job.train.tokens_per_batch))?;
     }
@@ -258,6 +266,14 @@ pub(crate) fn describe(Trained { outcome, .. }: &Trained, out: &Path) -> String 
     );
     if outcome.progress.n_empty_pairs > 0 {
         text += &format!("\n{} pairs had nothing to compare", grouped(outcome.progress.n_empty_pairs));
+    }
+    if let Some(best) = &outcome.best {
+        text += &format!(
+            "\nbest evaluation: after step {}, {:.4}; its weights are in `{}`",
+            best.step,
+            best.value,
+            out.join(format!("checkpoints/step-{:08}", best.step)).display()
+        );
     }
     if let Some(eval) = &outcome.eval {
         text += &format!(

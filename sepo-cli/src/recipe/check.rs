@@ -67,8 +67,12 @@ fn check_idle(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     {
         return Err(idle(places, key, "without pairs to evaluate on, `data.eval`"));
     }
-    if places.has("oracle.eval_every") {
-        return Err(idle(places, "oracle.eval_every", "since the oracle is measured once, at its end"));
+    let of_evaluations = ["oracle.eval_every", "oracle.keep_best"];
+    if let Some(key) = of_evaluations.into_iter().find(|key| places.has(key)) {
+        return Err(idle(places, key, "since the oracle is measured once, at its end"));
+    }
+    if recipe.train.eval_every.is_none() && places.has("train.keep_best") {
+        return Err(idle(places, "train.keep_best", "without evaluations on the way, `train.eval_every`"));
     }
     let of_reference = ["oracle.reference_learning_rate", "oracle.reference_epochs"];
     if recipe.reference.is_some()

@@ -62,6 +62,7 @@ pub(crate) fn dry_run(recipe: &Recipe) -> Result<Summary, CliError> {
 
 /// Runs what is due, and draws the report; an exit code where a stage was stopped.
 pub(crate) fn execute(recipe: &Recipe) -> Result<Result<Summary, Exit>, CliError> {
+    let _lock = crate::claim::folder(&recipe.out, None)?;
     let mut stages = Vec::new();
     let mut records = Vec::new();
     for stage in Stage::of(recipe) {

@@ -3,16 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sepo_data::AtomicFile;
+use sepo_data::{AtomicFile, Lock};
+use sepo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::input::{Hashed, Input, STAGE_FILE};
 use super::{Recipe, Stage};
 use crate::exit::{CliError, Exit, io_error};
-
-/// Settings that decide when something is written, not what.
-const WITHOUT_EFFECT: [&str; 3] = ["save_every", "keep_checkpoints", "eval_every"];
 
 /// How far a stage came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +96,9 @@ fn add_differences(prefix: &str, old: &Value, new: &Value, changes: &mut Vec<Str
         (Value::Object(old), Value::Object(new)) => {
             let value = |fields: &Map<String, Value>, key: &str| fields.get(key).cloned().unwrap_or_default();
             let added = new.keys().filter(|key| !old.contains_key(*key));
-            for key in old.keys().chain(added).filter(|key| !WITHOUT_EFFECT.contains(&key.as_str())) {
+            for key in
+                old.keys().chain(added).filter(|key| !TrainConfig::WITHOUT_EFFECT.contains(&key.as_str()))
+            {
                 let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
                 add_differences(&path, &value(old, key), &value(new, key), changes);
             }
@@ -120,6 +120,8 @@ pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
 
 /// Removes what a stage wrote under other settings. Only a folder with a record is a stage's.
 pub(super) fn clear(dir: &Path) -> Result<(), CliError> {
+    // Not while a single command writes there.
+    let _lock = Lock::folder(dir)?;
     std::fs::remove_dir_all(dir).map_err(|source| io_error(dir, source))
 }
 

@@ -17,6 +17,8 @@ pub(crate) const USAGE: i32 = 2;
 pub(crate) const DATA: i32 = 3;
 pub(crate) const DEVICE: i32 = 4;
 pub(crate) const INTERRUPTED: i32 = 5;
+pub(crate) const GUARD: i32 = 6;
+pub(crate) const BUSY: i32 = 7;
 
 /// Positions of [`World::new`]'s model.
 pub(crate) const N_POSITIONS: usize = 1024;
@@ -42,7 +44,8 @@ pub(crate) fn sepo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
     finish(command().args(args))
 }
 
-fn finish(command: &mut Command) -> Ran {
+/// Runs a command to its end.
+pub(crate) fn finish(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     let words = stderr.split(|c: char| c.is_whitespace() || "│├╰╭─▶×".contains(c));

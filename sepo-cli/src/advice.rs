@@ -1,0 +1,93 @@
+//! What to do about what the system says of files.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use miette::{Diagnostic, Report};
+
+/// An error with what to do about it.
+#[derive(Debug)]
+struct Advised<E> {
+    error: E,
+    help: &'static str,
+}
+
+impl<E: Error> fmt::Display for Advised<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl<E: Error> Error for Advised<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl<E: Error> Diagnostic for Advised<E> {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.help))
+    }
+}
+
+/// The error as a report, with advice where the disk, a permission or a limit is behind it.
+pub(crate) fn report(error: impl Error + Send + Sync + 'static) -> Report {
+    match advice(&error) {
+        Some(help) => with_help(error, help),
+        None => Report::from_err(error),
+    }
+}
+
+/// The error as a report with the given advice.
+pub(crate) fn with_help(error: impl Error + Send + Sync + 'static, help: &'static str) -> Report {
+    Report::new(Advised { error, help })
+}
+
+fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(help) = error.downcast_ref::<io::Error>().and_then(|error| of_kind(error.kind())) {
+            return Some(help);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+fn of_kind(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "make room there and run the same command again: what was complete is as it was, and a run goes on from its newest checkpoint"
+        }
+        ErrorKind::FileTooLarge => {
+            "a limit on the size of files is in the way (`ulimit -f`, or that of the file system): raise it and run the same command again; what was complete is as it was"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            "the file system is mounted read-only: write to another folder, or mount it for writing and run the same command again"
+        }
+        ErrorKind::PermissionDenied => {
+            "this user may not do that there: change the permissions, or name another folder, and run the same command again"
+        }
+        ErrorKind::NotADirectory => {
+            "a file stands where a folder should: move it away, or name another folder"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_found_below_other_errors() {
+        let full = || io::Error::from(ErrorKind::StorageFull);
+        let path = std::path::PathBuf::from("out");
+        let error = sepo_train::TrainError::Io { path, source: full() };
+        assert!(report(error).help().unwrap().to_string().starts_with("make room"));
+        let error = sepo_train::TrainError::Safetensors { path: "x".into(), source: full().into() };
+        assert!(report(error).help().unwrap().to_string().starts_with("make room"));
+        assert!(report(io::Error::from(ErrorKind::NotFound)).help().is_none());
+    }
+}
