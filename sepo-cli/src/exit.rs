@@ -85,6 +85,10 @@ exits_with! {
 impl From<sepo_select::ScoreError> for CliError {
     fn from(error: sepo_select::ScoreError) -> Self {
         use sepo_select::ScoreError as E;
+        if matches!(error, E::NonFinite { .. }) {
+            let help = "look at the row with `sepo-cli data show`; a model that diverged, or weights rounded beyond their range, give such numbers";
+            return Self { exit: Exit::Data, report: crate::advice::with_help(error, help) };
+        }
         let exit = match &error {
             E::SameWeights { .. } | E::Vocabulary { .. } => Exit::Usage,
             _ => Exit::Data,

@@ -183,17 +183,26 @@ impl Drop for Mount {
 fn a_full_file_system_is_told_and_a_larger_one_is_enough() {
     let world = World::new(8);
     world.sepo(&train("whole")).done();
-    let Some(mount) = Mount::new(&world.path("small"), &["-t", "tmpfs", "-o", "size=400k", "tmpfs"]) else {
-        return;
-    };
-    let ran = world.sepo(&train("small/out"));
-    ran.fails(DATA, &["small/out/", "make room there and run the same command again"]);
-    assert_eq!(unfinished(Path::new(&world.path("small"))), [""; 0].map(PathBuf::from));
-    let grown = Command::new("mount").args(["-o", "remount,size=20m"]).arg(&mount.0).status().unwrap();
-    assert!(grown.success());
-    world.sepo(&train("small/out")).done();
-    assert_same_end(&world, "small/out");
-    drop(mount);
+    let mut n_failed = 0;
+    // So that another file is the first that finds no room.
+    for size_kib in [16, 48, 96, 160, 240, 400, 560, 720, 880] {
+        let size = format!("size={size_kib}k");
+        let Some(mount) = Mount::new(&world.path("small"), &["-t", "tmpfs", "-o", &size, "tmpfs"]) else {
+            return;
+        };
+        let ran = world.sepo(&train("small/out"));
+        if ran.code != Some(0) {
+            ran.fails(DATA, &["small/out", "make room there and run the same command again"]);
+            assert_eq!(unfinished(Path::new(&world.path("small"))), [""; 0].map(PathBuf::from));
+            n_failed += 1;
+        }
+        let grown = Command::new("mount").args(["-o", "remount,size=20m"]).arg(&mount.0).status().unwrap();
+        assert!(grown.success());
+        world.sepo(&train("small/out")).done();
+        assert_same_end(&world, "small/out");
+        drop(mount);
+    }
+    assert!(n_failed > 3, "{n_failed}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod example;
 mod fingerprint;
 mod gradient;
 mod guard;
+mod length_moments;
 mod mean;
 mod memory;
 mod metrics;

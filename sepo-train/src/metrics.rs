@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::guard::LengthMoments;
+use crate::length_moments::LengthMoments;
 use crate::sums::Sums;
 
 /// What one step did. Names in the file are TRL's; a number that is not known is left out of the line.

@@ -125,7 +125,6 @@ impl<'a> Run<'a> {
     ) -> Result<(), TrainError> {
         let start = Instant::now();
         let metrics = self.step(model)?;
-        self.pace.note_step(start.elapsed());
         if let Some(folder) = &mut self.folder {
             folder.log_step(&metrics)?;
         }
@@ -135,6 +134,7 @@ impl<'a> Run<'a> {
         observer.on_step(&metrics);
         warn(metrics.step, self.guards.after_step(&metrics, self.config), observer);
         self.last_step = Some(metrics);
+        self.pace.note_step(start.elapsed());
         let mut is_best = false;
         if self.is_evaluated_at(self.progress.step) {
             let before = self.best;

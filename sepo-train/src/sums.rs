@@ -4,7 +4,7 @@ use sepo_data::Side;
 use sepo_loss::Evaluation;
 
 use crate::batch::Batch;
-use crate::guard::LengthMoments;
+use crate::length_moments::LengthMoments;
 use crate::mean::{Mean, indicator};
 
 /// Means over pairs, tokens and units, still open for more batches.

@@ -76,7 +76,7 @@ fn before_a_deadline_the_run_saves_and_stops_and_goes_on_later() {
         Asking { deadline: Some(deadline), pause: Duration::from_millis(20), ..Asking::default() };
     let outcome = train_with(&mut observer, dir.path()).unwrap();
     assert!(
-        Instant::now() < deadline + Duration::from_millis(200),
+        Instant::now() < deadline + Duration::from_secs(2),
         "the deadline holds, on a busy machine nearly"
     );
     assert_eq!(outcome.status, Status::Interrupted);

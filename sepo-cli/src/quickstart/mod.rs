@@ -54,6 +54,7 @@ impl<E: Into<CliError>> From<E> for Stopped {
 pub(crate) fn run(args: &QuickstartArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let settings = Settings::new(args.seed);
+    let _lock = crate::claim::folder(&args.out, None)?;
     match pipeline(&settings, &args.out) {
         Ok((summary, scored, data)) => {
             draw::write(&summary, &data, &scored, &args.out)?;

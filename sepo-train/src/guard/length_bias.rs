@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::alarm::Alarm;
-use super::moments::LengthMoments;
 use super::smooth::step_size;
 use crate::StepMetrics;
+use crate::length_moments::LengthMoments;
 
 /// Correlation that is said.
 const LIMIT: f64 = 0.5;

@@ -15,14 +15,12 @@ mod displacement;
 mod length_bias;
 mod level;
 mod loss_rise;
-mod moments;
 mod repetition;
 mod setting_range;
 mod smooth;
 mod watch;
 
 pub use alarm::{Alarm, GuardName, TokenGroup};
-pub(crate) use moments::LengthMoments;
 pub use repetition::Repetition;
 pub use setting_range::{UnusualSetting, unusual_settings};
 pub(crate) use watch::Guards;

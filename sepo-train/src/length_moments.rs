@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Sums over pairs; `x` is the length of the chosen minus that of the rejected response, `y` the margin.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct LengthMoments {
-    pub(super) n: f64,
+    pub(crate) n: f64,
     x: f64,
     y: f64,
     xx: f64,
@@ -30,7 +30,7 @@ impl LengthMoments {
     }
 
     /// Itself times `old`, and `other`.
-    pub(super) fn fade_and_add(&mut self, old: f64, other: &Self) {
+    pub(crate) fn fade_and_add(&mut self, old: f64, other: &Self) {
         let add = |ours: &mut f64, theirs: f64| *ours = *ours * old + theirs;
         add(&mut self.n, other.n);
         add(&mut self.x, other.x);
