@@ -6,11 +6,13 @@
 mod args;
 mod command;
 mod console;
+mod examples;
 mod exit;
 pub mod heatmap;
 mod interrupt;
 mod length;
 mod machine;
+mod memory;
 mod model_dir;
 mod pairs;
 mod progress;

@@ -107,6 +107,8 @@ const DATA_FLAGS: &[(&str, Effect)] = &[
     ("--device cpu", Same),
     ("--threads 2", Same),
     ("--json", Same),
+    // Decides where examples lie and what is refused: see `memory.rs`.
+    ("--memory-limit 300MiB", Same),
 ];
 
 /// Flags of every command that trains.

@@ -1,5 +1,6 @@
 //! A run between two calls of the outside world: everything that lives from step to step.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,16 +11,18 @@ use serde_json::{Map, Value};
 use crate::checkpoint::{self, Resume, State, Store};
 use crate::diagnose::{FailedBatch, rows_at_fault};
 use crate::evaluate::evaluate_checked;
+use crate::feed::Feed;
 use crate::fingerprint::Fingerprint;
 use crate::gradient::{GradientContext, accumulate};
 use crate::memory::peak_rss_bytes;
 use crate::metrics_log::{MetricsLog, metrics_path};
 use crate::optimizer::{Optimizer, mean_and_clip, mean_norm, zero};
+use crate::order::OrderPlace;
 use crate::shuffle::Shuffler;
 use crate::sums::Sums;
 use crate::{
-    ActivationPolicy, Cursor, EvalReport, Observer, PreferenceMetrics, Progress, Quantity, Schedule, Status,
-    StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome, Warning,
+    ActivationPolicy, Cursor, EvalReport, Examples, Observer, PreferenceMetrics, Progress, Quantity,
+    Schedule, Status, StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome, Warning,
 };
 
 /// The parts of a run that is going on; the model stays with the caller.
@@ -29,7 +32,7 @@ pub(crate) struct Run<'a> {
     config: &'a TrainConfig,
     schedule: Schedule,
     total_steps: u64,
-    shuffler: Shuffler,
+    feed: Feed<'a>,
     network: Network,
     optimizer: Optimizer,
     grads: Vec<f32>,
@@ -69,7 +72,7 @@ impl<'a> Run<'a> {
         let mut optimizer = Optimizer::new(&model.parameters);
         let fingerprint = |model: &Model| Fingerprint::new(model, data.examples, objective, config);
         let found = match dir {
-            Some(dir) => Some(open_folder(dir, fingerprint(model), model, &mut optimizer, observer)?),
+            Some(dir) => Some(open_folder(dir, fingerprint(model)?, model, &mut optimizer, observer)?),
             None => None,
         };
         let (folder, state) = found.map_or((None, None), |found| (Some(found.folder), found.state));
@@ -87,7 +90,7 @@ impl<'a> Run<'a> {
                 config.warmup_ratio,
             )?,
             total_steps,
-            shuffler: Shuffler::new(data.examples.len(), config.seed, cursor),
+            feed: feed(data.examples, config, cursor, dir),
             network: Network::new(&model.config, activations).with_dtype(config.dtype),
             optimizer,
             grads: vec![0.0; model.parameters.as_slice().len()],
@@ -157,9 +160,8 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, model: &mut Model) -> Result<StepMetrics, TrainError> {
         let start = Instant::now();
-        let numbers = self.shuffler.next_batch(self.config.batch_size);
-        let examples: Vec<&TrainExample> =
-            numbers.into_iter().map(|number| &self.data.examples[number]).collect();
+        let batch = self.feed.next_batch()?;
+        let examples: Vec<&TrainExample> = batch.iter().map(Cow::as_ref).collect();
         let learning_rate = self.schedule.at(self.progress.step);
         let (sums, grad_norm) = self.gradient(model, &examples, learning_rate)?;
         if let Some(norm) = grad_norm {
@@ -175,7 +177,7 @@ impl<'a> Run<'a> {
         let per_second = |count: u64| count as f64 / seconds;
         Ok(StepMetrics {
             step: self.progress.step,
-            epoch: self.shuffler.cursor().epochs(self.data.examples.len()),
+            epoch: self.feed.cursor().epochs(self.data.examples.len()),
             loss: sums.loss.get(),
             learning_rate,
             grad_norm,
@@ -234,7 +236,7 @@ impl<'a> Run<'a> {
             self.objective,
             self.config.tokens_per_batch,
         )?;
-        let epoch = self.shuffler.cursor().epochs(self.data.examples.len());
+        let epoch = self.feed.cursor().epochs(self.data.examples.len());
         if let Some(folder) = &mut self.folder {
             folder.log.append(&eval_line(self.progress.step, epoch, &report))?;
         }
@@ -247,18 +249,20 @@ impl<'a> Run<'a> {
         let Some(folder) = &mut self.folder else { return Ok(()) };
         folder.log.sync()?;
         let step = self.progress.step;
-        let state = State::new(
-            folder.fingerprint.clone(),
-            self.progress,
-            self.shuffler.cursor(),
-            self.optimizer.step,
-        );
+        let state =
+            State::new(folder.fingerprint.clone(), self.progress, self.feed.cursor(), self.optimizer.step);
         let path = checkpoint::write(&folder.store, &model.parameters, &self.optimizer, state)?;
         folder.store.prune(step, self.config.keep_checkpoints)?;
         folder.saved = Some(step);
         observer.on_checkpoint(step, &path);
         Ok(())
     }
+}
+
+/// The batches of a run from `cursor` on; an order that does not fit into memory lies in its folder.
+fn feed<'a>(examples: Examples<'a>, config: &TrainConfig, cursor: Cursor, dir: Option<&Path>) -> Feed<'a> {
+    let place = OrderPlace::in_dir(dir.map_or_else(std::env::temp_dir, Path::to_path_buf));
+    Feed::new(examples, Shuffler::new(examples.len(), config.seed, cursor, place), config.batch_size)
 }
 
 /// Opens the folder of a run and reads its newest whole checkpoint.

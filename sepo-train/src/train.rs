@@ -8,15 +8,28 @@ use sepo_model::Model;
 use serde::{Deserialize, Serialize};
 
 use crate::run::Run;
-use crate::{EvalReport, Observer, StepMetrics, TrainConfig, TrainError, TrainExample};
+use crate::{EvalReport, Examples, Observer, StepMetrics, TrainConfig, TrainError};
 
 /// What a run learns from, and what it is measured on.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainData<'a> {
     /// Examples to train on.
-    pub examples: &'a [TrainExample],
+    pub examples: Examples<'a>,
     /// Examples that are only looked at; may be empty.
-    pub eval: &'a [TrainExample],
+    pub eval: Examples<'a>,
+}
+
+impl<'a> TrainData<'a> {
+    /// Examples to train on, in memory or on disk, and none to look at.
+    pub fn new(examples: impl Into<Examples<'a>>) -> Self {
+        Self { examples: examples.into(), eval: Examples::NONE }
+    }
+
+    /// The same with examples that are only looked at.
+    #[must_use]
+    pub fn with_eval(self, eval: impl Into<Examples<'a>>) -> Self {
+        Self { eval: eval.into(), ..self }
+    }
 }
 
 /// Where a run writes, who watches it, and how it is stopped.
@@ -87,6 +100,7 @@ pub struct TrainOutcome {
 ///   and `max_steps` are settings too, since the learning rate of every step follows from them.
 /// * [`TrainError::Diverged`] where a log-prob, a loss or a gradient is not finite.
 /// * [`TrainError::Io`], [`TrainError::Json`], [`TrainError::Safetensors`] where the folder cannot be used.
+/// * [`TrainError::DamagedExamples`] where examples lie on disk and one is not what was written.
 /// * [`TrainError::Model`], [`TrainError::Pack`] where a batch cannot run, such as for an id beyond the vocabulary.
 ///
 /// # Examples
@@ -107,7 +121,7 @@ pub struct TrainOutcome {
 /// let settings = TrainConfig { learning_rate: 0.01, epochs: 20.0, ..TrainConfig::default() };
 /// let outcome = train(
 ///     &mut model,
-///     TrainData { examples: &examples, eval: &[] },
+///     TrainData::new(&examples),
 ///     &Objective::Sft,
 ///     &settings,
 ///     RunOptions { dir: None, observer: &mut Silent, interrupt: &AtomicBool::new(false) },
@@ -127,9 +141,8 @@ pub fn train(
     if data.examples.is_empty() {
         return Err(TrainError::NoExamples);
     }
-    for example in data.examples.iter().chain(data.eval) {
-        example.check(objective)?;
-    }
+    data.examples.check(objective)?;
+    data.eval.check(objective)?;
     let RunOptions { dir, observer, interrupt } = options;
     let mut run = Run::begin(model, data, (objective, config), dir, observer)?;
     while !run.is_done() && !interrupt.load(Ordering::Relaxed) {

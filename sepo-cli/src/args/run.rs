@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::MachineArgs;
+use super::{MachineArgs, MemoryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -17,6 +17,8 @@ pub(crate) struct RunArgs {
     /// Say what would run and what would be skipped, and why; write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

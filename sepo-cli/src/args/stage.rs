@@ -7,7 +7,8 @@ use sepo_select::KeepFraction;
 
 use super::train::DtypeArg;
 use super::{
-    DataArgs, ForwardArgs, MachineArgs, ObjectiveArgs, ObjectiveName, PairArgs, TokenArgs, TrainArgs,
+    DataArgs, ForwardArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName, PairArgs, TokenArgs,
+    TrainArgs,
 };
 
 #[derive(Debug, Args)]
@@ -22,6 +23,8 @@ pub(crate) struct SftArgs {
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
     pub(crate) train: TrainArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -60,6 +63,8 @@ pub(crate) struct OracleArgs {
     #[command(flatten)]
     pub(crate) train: TrainArgs,
     #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
@@ -81,6 +86,8 @@ pub(crate) struct ScoreArgs {
     pub(crate) forward: ForwardArgs,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -177,6 +184,8 @@ pub(crate) struct TrainCommandArgs {
     #[command(flatten)]
     pub(crate) train: TrainArgs,
     #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
@@ -195,6 +204,8 @@ pub(crate) struct EvalArgs {
     pub(crate) forward: ForwardArgs,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

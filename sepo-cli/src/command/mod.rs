@@ -16,6 +16,7 @@ pub(crate) mod select;
 mod sft;
 mod stage;
 pub(crate) mod train;
+mod train_data;
 
 pub(crate) use explain::heatmap;
 pub(crate) use report::{curves, find_runs};

@@ -6,7 +6,8 @@ use crate::exit::{CliError, Exit};
 use crate::recipe::{Summary, dry_run, execute, load};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
-    let recipe = load(&args.recipe, &args.set)?;
+    let mut recipe = load(&args.recipe, &args.set)?;
+    recipe.memory = args.memory.memory().or(recipe.memory);
     if args.dry_run {
         let summary = dry_run(&recipe)?;
         result(args.machine.form(), &summary, |summary| {
