@@ -85,7 +85,8 @@ mod tests {
     fn groups_are_those_of_all_examples_at_once() {
         let ids = |n: usize| vec![1; n];
         let examples: Vec<TrainExample> = (0..60)
-            .map(|row| TrainExample::pair(row, ids(row as usize % 3), ids(row as usize * 7 % 11), ids(2)))
+            .zip(0..)
+            .map(|(n, row)| TrainExample::pair(row, ids(n % 3), ids(n * 7 % 11), ids(2)))
             .collect();
         let borrowed: Vec<&TrainExample> = examples.iter().collect();
         for tokens in [1, 5, 12, 40, 10_000] {

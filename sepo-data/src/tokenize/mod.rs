@@ -1,10 +1,12 @@
 //! Pairs to ids: made once, by one rule, stored as integers.
 
 mod boundary;
+mod byte_level;
 mod chat;
 mod closing;
 mod config;
 mod encode;
+mod encoded_text;
 mod error;
 mod pair_tokenizer;
 mod pieces;

@@ -12,10 +12,11 @@ use std::path::Path;
 
 const MAGIC: &[u8; 12] = b"sepo-example";
 const VERSION: u32 = 1;
+const HEADER: usize = MAGIC.len() + 4;
 /// Where records begin.
-pub(super) const HEADER_BYTES: u64 = 16;
-const CONTENT_BYTES: usize = 4 * 8 + 32;
-const FOOTER_BYTES: u64 = CONTENT_BYTES as u64 + 32;
+pub(super) const HEADER_BYTES: u64 = HEADER as u64;
+const CONTENT: usize = 4 * 8 + 32;
+const FOOTER: usize = CONTENT + 32;
 /// Stands for no row.
 const NO_ROW: u64 = u64::MAX;
 
@@ -56,7 +57,7 @@ impl Footer {
         if n_bytes < HEADER_BYTES {
             return Err(damaged(RecordDamage::NotExamples));
         }
-        let mut start = [0; HEADER_BYTES as usize];
+        let mut start = [0; HEADER];
         file.read_exact_at(&mut start, 0).map_err(TrainError::io(path))?;
         let (magic, version) = start.split_at(MAGIC.len());
         if magic != MAGIC {
@@ -66,17 +67,17 @@ impl Footer {
         if found != VERSION {
             return Err(damaged(RecordDamage::Version { found, expected: VERSION }));
         }
-        let Some(footer_start) = n_bytes.checked_sub(FOOTER_BYTES).filter(|at| *at >= HEADER_BYTES) else {
+        let Some(footer_start) = n_bytes.checked_sub(FOOTER as u64).filter(|at| *at >= HEADER_BYTES) else {
             return Err(size);
         };
-        let mut bytes = [0; FOOTER_BYTES as usize];
+        let mut bytes = [0; FOOTER];
         file.read_exact_at(&mut bytes, footer_start).map_err(TrainError::io(path))?;
         let footer = Self::from_bytes(&bytes).ok_or_else(|| damaged(RecordDamage::Footer))?;
         if footer.places_end() == Some(footer_start) { Ok(footer) } else { Err(size) }
     }
 
-    fn from_bytes(bytes: &[u8; FOOTER_BYTES as usize]) -> Option<Self> {
-        let (content, hash) = bytes.split_at(CONTENT_BYTES);
+    fn from_bytes(bytes: &[u8; FOOTER]) -> Option<Self> {
+        let (content, hash) = bytes.split_at(CONTENT);
         if blake3::hash(content).as_bytes() != hash {
             return None;
         }
