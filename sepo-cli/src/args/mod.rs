@@ -13,7 +13,7 @@ mod train;
 use clap::{Parser, Subcommand};
 
 pub(crate) use data::{DataArgs, ForwardArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice};
-pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, ShowArgs};
+pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;
 pub(crate) use objective::{ObjectiveArgs, ObjectiveName};
