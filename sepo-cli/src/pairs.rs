@@ -1,14 +1,13 @@
 //! Pairs from files to token ids, with every row that cannot be used counted and named.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use sepo_data::{
-    BadRow, ContentSource, EncodeStream, PairReader, PairRow, PairTokenizer, PreferencePair, SkippedPair,
-    TokenizeReport, TokenizedPair, content_hash, open_pairs,
+    BadRow, ContentSource, EncodedRow, EncodedRows, PairTokenizer, SkippedPair, TokenizeReport,
+    TokenizedPair, content_hash, open_pairs,
 };
 use serde::Serialize;
 
@@ -34,7 +33,7 @@ impl RowCounts {
     }
 }
 
-/// Shared by both ends of the stream: what the reader met, behind the tokenizer's back.
+/// What was met on the way, and why it ended.
 #[derive(Debug, Default)]
 struct Met {
     counts: RowCounts,
@@ -64,33 +63,6 @@ impl Met {
     }
 }
 
-/// A reader that hands on good pairs and keeps account of the others.
-struct GoodPairs<'a> {
-    reader: PairReader,
-    args: &'a DataArgs,
-    left: usize,
-    met: Rc<RefCell<Met>>,
-}
-
-impl Iterator for GoodPairs<'_> {
-    type Item = PreferencePair;
-
-    fn next(&mut self) -> Option<PreferencePair> {
-        loop {
-            let mut met = self.met.borrow_mut();
-            if met.failure.is_some() || self.left == 0 {
-                return None;
-            }
-            self.left -= 1;
-            match self.reader.next()? {
-                Ok(PairRow::Pair(pair)) => return Some(pair),
-                Ok(PairRow::Bad(bad)) => met.unusable(self.args, bad.reason.name(), describe(&bad)),
-                Err(error) => met.failure = Some(error.into()),
-            }
-        }
-    }
-}
-
 /// `file, row 3: the chosen response is empty`.
 pub(crate) fn describe(bad: &BadRow) -> String {
     format!("{}, row {}: {}", bad.file.display(), bad.row, bad.reason)
@@ -107,13 +79,14 @@ pub(crate) fn describe_skipped(skipped: &SkippedPair) -> String {
     text
 }
 
-/// A stream of tokenized pairs. It ends with the first failure.
+/// A stream of tokenized pairs, read and tokenized ahead. It ends with the first failure.
 pub(crate) struct PairStream<'a> {
-    encoded: EncodeStream<'a, GoodPairs<'a>>,
+    encoded: EncodedRows,
     /// Tokens of a sequence at most.
     max_length: usize,
     args: &'a DataArgs,
-    met: Rc<RefCell<Met>>,
+    met: Met,
+    has_failed: bool,
 }
 
 impl<'a> PairStream<'a> {
@@ -121,7 +94,7 @@ impl<'a> PairStream<'a> {
     pub(crate) fn open(
         inputs: &[String],
         args: &'a DataArgs,
-        tokenizer: &'a PairTokenizer,
+        tokenizer: &Arc<PairTokenizer>,
     ) -> Result<Self, CliError> {
         let reader = open_pairs(inputs, &args.read_config())?;
         let detected = reader.format();
@@ -134,16 +107,15 @@ impl<'a> PairStream<'a> {
                 choice.available.join(", ")
             ));
         }
-        let met = Rc::new(RefCell::new(Met::default()));
-        let left = args.limit.unwrap_or(usize::MAX);
-        let pairs = GoodPairs { reader, args, left, met: Rc::clone(&met) };
         let max_length = tokenizer.config().truncation.max_length;
-        Ok(Self { encoded: tokenizer.encode_stream(pairs), max_length, args, met })
+        let rows = reader.take(args.limit.unwrap_or(usize::MAX));
+        let encoded = tokenizer.encode_rows(rows, rayon::current_num_threads());
+        Ok(Self { encoded, max_length, args, met: Met::default(), has_failed: false })
     }
 
     /// Counts so far.
     pub(crate) fn counts(&self) -> RowCounts {
-        RowCounts { used: self.encoded.report().n_pairs, ..self.met.borrow().counts.clone() }
+        RowCounts { used: self.encoded.report().n_pairs, ..self.met.counts.clone() }
     }
 
     /// What tokenization did so far.
@@ -191,13 +163,6 @@ impl<'a> PairStream<'a> {
         }
         Ok(())
     }
-
-    /// All pairs at once, with [`PairStream::close`].
-    pub(crate) fn collect_all(mut self) -> Result<Vec<TokenizedPair>, CliError> {
-        let pairs = self.by_ref().collect::<Result<Vec<_>, _>>()?;
-        self.close()?;
-        Ok(pairs)
-    }
 }
 
 impl Iterator for PairStream<'_> {
@@ -205,18 +170,19 @@ impl Iterator for PairStream<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.encoded.next() {
-                Some(Ok(pair)) => return Some(Ok(pair)),
-                Some(Err(skipped)) => {
-                    self.met.borrow_mut().unusable(
-                        self.args,
-                        skipped.reason.kind(),
-                        describe_skipped(&skipped),
-                    );
-                }
-                None => return self.met.borrow_mut().failure.take().map(Err),
+            if self.has_failed {
+                return None;
             }
-            if let Some(failure) = self.met.borrow_mut().failure.take() {
+            match self.encoded.next()? {
+                Ok(EncodedRow::Pair(encoded)) => return Some(Ok(encoded.pair)),
+                Ok(EncodedRow::Bad(bad)) => self.met.unusable(self.args, bad.reason.name(), describe(&bad)),
+                Ok(EncodedRow::Skipped(skipped)) => {
+                    self.met.unusable(self.args, skipped.reason.kind(), describe_skipped(&skipped));
+                }
+                Err(error) => self.met.failure = Some(error.into()),
+            }
+            if let Some(failure) = self.met.failure.take() {
+                self.has_failed = true;
                 return Some(Err(failure));
             }
         }

@@ -205,3 +205,30 @@ fn check_reads_real_data_sets() {
         assert_eq!((&check["rows"], &check["unusable"]), (&json!(rows), &unusable), "{name}");
     }
 }
+
+#[test]
+fn generated_pairs_are_as_many_as_asked_for_and_begin_alike() {
+    let world = World::new(0);
+    let pairs = |line: &str| {
+        let generated = world.sepo(&format!("data generate --seed 5 --json {line}")).json();
+        (generated["pairs"].as_u64().unwrap(), generated["text_bytes"].as_u64().unwrap())
+    };
+    assert_eq!(pairs("--pairs 7 --out few.jsonl").0, 7);
+    let (n, n_bytes) = pairs("--size 20KiB --out many.jsonl");
+    assert!((20 << 10..21 << 10).contains(&n_bytes) && n > 7, "{n} pairs of {n_bytes} bytes");
+    assert!(world.read_text("many.jsonl").starts_with(&world.read_text("few.jsonl")));
+    world.write_pairs("built-in.jsonl", 7);
+    assert_eq!(world.read_text("few.jsonl"), world.read_text("built-in.jsonl"));
+    pairs("--pairs 7 --out few.parquet");
+    let check = world.sepo("data check few.parquet --json").json();
+    assert_eq!((check["usable"].as_u64(), check["format"].as_str()), (Some(7), Some("explicit")));
+    assert_ne!(pairs("--pairs 7 --out few.jsonl --temperature 9"), (0, 0));
+    for (line, name) in [
+        ("--out x.jsonl", "--pairs"),
+        ("--out x.jsonl --pairs 1 --size 1KiB", "--size"),
+        ("--out x.jsonl --pairs 1 --temperature 0", "0"),
+    ] {
+        world.sepo(&format!("data generate {line}")).fails(support::USAGE, &[name]);
+    }
+    world.sepo("data generate --pairs 1 --out x.txt").fails(support::DATA, &["x.txt"]);
+}

@@ -76,7 +76,7 @@ fn every_subcommand_has_help_and_refuses_an_unknown_flag() {
     for name in expected {
         assert!(names.contains(&name), "no `{name}` in {names:?}");
     }
-    for name in names.into_iter().chain(["data check", "data show", "data convert"]) {
+    for name in names.into_iter().chain(["data check", "data show", "data convert", "data generate"]) {
         let words = || name.split(' ');
         let text = sepo(words().chain(["--help"])).done().stdout;
         assert!(text.contains(&format!("Usage: sepo-cli {name}")), "{text}");
@@ -107,6 +107,8 @@ const DATA_FLAGS: &[(&str, Effect)] = &[
     ("--device cpu", Same),
     ("--threads 2", Same),
     ("--json", Same),
+    // Decides where examples lie and what is refused: see `memory.rs`.
+    ("--memory-limit 300MiB", Same),
 ];
 
 /// Flags of every command that trains.

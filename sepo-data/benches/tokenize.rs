@@ -1,15 +1,20 @@
-//! Pairs to ids: tokens a second of the stream on one thread and on all, against the plain loop.
+//! Pairs to ids: tokens a second of the stream on one thread and on all, against the plain loop and against the
+//! `tokenizers` library with its places of every byte; and a file to ids, reading included.
 //!
 //! The tokenizer is a byte-level BPE of 4000 tokens trained on the bench's own text, so that the bench needs no file;
 //! the prompts are about 120 tokens and the responses 60 to 180, as in HH-RLHF.
 
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sepo_data::{PairContent, PairTokenizer, PreferencePair, TokenizeConfig};
+use sepo_data::format::write_pairs;
+use sepo_data::{
+    EncodedRow, PairContent, PairTokenizer, PreferencePair, ReadConfig, TokenizeConfig, open_pairs,
+};
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainerBuilder};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -104,7 +109,41 @@ fn encode(c: &mut Criterion) {
             );
         });
     }
+    let library =
+        Tokenizer::from_file(dir.path().join("tokenizer.json")).expect("the tokenizer just written");
+    group.bench_function(format!("library/{N_PAIRS}"), |b| {
+        b.iter(|| pairs.iter().map(|pair| library_tokens(&library, pair)).sum::<usize>());
+    });
     group.finish();
+
+    let path = dir.path().join("pairs.jsonl");
+    write_pairs(&path, pairs.iter().map(|pair| &pair.content)).expect("a writable folder");
+    let tokenizer = Arc::new(tokenizer);
+    let read = |n_threads| {
+        let rows =
+            open_pairs(&[path.display().to_string()], &ReadConfig::default()).expect("the file just written");
+        tokenizer.encode_rows(rows, n_threads).filter(|row| matches!(row, Ok(EncodedRow::Pair(_)))).count()
+            as u64
+    };
+    assert_eq!(read(2), N_PAIRS);
+    let n_bytes = std::fs::metadata(&path).expect("the file just written").len();
+    let mut group = c.benchmark_group("read-and-encode/hh-like");
+    group.throughput(Throughput::Bytes(n_bytes)).sample_size(10);
+    for n_threads in [1, 2] {
+        group.bench_function(format!("rows-{n_threads}-threads/{N_PAIRS}"), |b| {
+            b.iter(|| read(black_box(n_threads)))
+        });
+    }
+    group.finish();
+}
+
+/// The three texts that a pair needs, as the library encodes them.
+fn library_tokens(library: &Tokenizer, pair: &PreferencePair) -> usize {
+    let PairContent::Text { prompt, chosen, rejected } = &pair.content else { return 0 };
+    [prompt.clone(), [prompt.as_str(), chosen].concat(), [prompt.as_str(), rejected].concat()]
+        .into_iter()
+        .map(|text| library.encode(text, false).map_or(0, |encoding| encoding.len()))
+        .sum()
 }
 
 criterion_group!(benches, encode);

@@ -74,9 +74,9 @@ pub use pair::{Message, PairContent, PreferencePair};
 pub use side::Side;
 pub use template::{BUILTIN_NAMES, ChatTemplate, GenerationPrompt, TemplateError, TemplateOrigin};
 pub use tokenize::{
-    Bos, Boundary, EncodeNotes, EncodeStream, EncodedPair, Eos, LongPrompt, PairPart, PairTexts,
-    PairTokenizer, ResponseNotes, SideReport, SkipReason, SkippedPair, SpecialSource, SpecialToken,
-    SpecialTokens, TemplateChoice, TextHandling, TokenizeConfig, TokenizeError, TokenizeReport,
+    Bos, Boundary, EncodeNotes, EncodeStream, EncodedPair, EncodedRow, EncodedRows, Eos, LongPrompt,
+    PairPart, PairTexts, PairTokenizer, ResponseNotes, SideReport, SkipReason, SkippedPair, SpecialSource,
+    SpecialToken, SpecialTokens, TemplateChoice, TextHandling, TokenizeConfig, TokenizeError, TokenizeReport,
     TruncationConfig,
 };
 pub use tokenized::{Span, TokenizedPair, TokenizedResponse};

@@ -16,6 +16,12 @@ pub enum OracleError {
     /// There is no pair to learn from.
     #[error("there are no pairs to train an oracle on")]
     NoPairs,
+    /// There are more pairs than a subset can number.
+    #[error("{n_pairs} pairs are more than a subset can number, at most {}", u32::MAX)]
+    TooManyPairs {
+        /// Pairs there are.
+        n_pairs: usize,
+    },
     /// A training stage failed.
     #[error("train the {stage}")]
     Train {

@@ -28,6 +28,6 @@ mod tune;
 
 pub use error::OracleError;
 pub use reference::train_reference;
-pub use stored::{Origin, REFERENCE_LOGPS_FILE, stored_reference_logps};
+pub use stored::{Origin, REFERENCE_LOGPS_FILE, stored_reference_logps, stored_reference_logps_of_each};
 pub use subset::Subset;
 pub use tune::{DpoConfig, train_oracle};

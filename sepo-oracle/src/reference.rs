@@ -2,7 +2,7 @@
 
 use sepo_loss::Objective;
 use sepo_model::Model;
-use sepo_train::{RunOptions, TrainConfig, TrainData, TrainExample, TrainOutcome, train};
+use sepo_train::{Examples, RunOptions, Sides, TrainConfig, TrainData, TrainOutcome, train};
 
 use crate::OracleError;
 
@@ -13,18 +13,13 @@ use crate::OracleError;
 /// # Errors
 ///
 /// [`OracleError::Train`] where training fails.
-pub fn train_reference(
+pub fn train_reference<'a>(
     model: &mut Model,
-    examples: &[TrainExample],
+    examples: impl Into<Examples<'a>>,
     config: &TrainConfig,
     options: RunOptions<'_>,
 ) -> Result<TrainOutcome, OracleError> {
-    let chosen: Vec<TrainExample> = examples.iter().map(chosen_only).collect();
-    train(model, TrainData { examples: &chosen, eval: &[] }, &Objective::Sft, config, options)
+    let chosen = examples.into().with_sides(Sides::ChosenOnly);
+    train(model, TrainData::new(chosen), &Objective::Sft, config, options)
         .map_err(|source| OracleError::Train { stage: "reference", source })
-}
-
-fn chosen_only(example: &TrainExample) -> TrainExample {
-    let TrainExample { row, prompt_ids, chosen_ids, .. } = example;
-    TrainExample::pair(*row, prompt_ids.clone(), chosen_ids.clone(), Vec::new())
 }

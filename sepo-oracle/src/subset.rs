@@ -1,16 +1,16 @@
 //! Which pairs the oracle may see.
 
-use sepo_train::permutation;
+use sepo_train::permutation_of_u32;
 
 use crate::OracleError;
 
 /// Pairs that reference and oracle are trained on, and the rest. Both ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subset {
-    /// Indices of the pairs to train on.
-    pub used: Vec<usize>,
+    /// Indices of the pairs to train on, for [`Examples::picked`](sepo_train::Examples::picked).
+    pub used: Vec<u32>,
     /// Indices of the pairs that neither model sees.
-    pub held_out: Vec<usize>,
+    pub held_out: Vec<u32>,
 }
 
 impl Subset {
@@ -20,6 +20,7 @@ impl Subset {
     ///
     /// * [`OracleError::Fraction`] where `fraction` is not in `(0, 1]`.
     /// * [`OracleError::NoPairs`] where `n` is 0.
+    /// * [`OracleError::TooManyPairs`] where `n` is more than 32 bits can count.
     ///
     /// # Examples
     ///
@@ -37,6 +38,7 @@ impl Subset {
         if n == 0 {
             return Err(OracleError::NoPairs);
         }
+        let n_pairs = u32::try_from(n).map_err(|_| OracleError::TooManyPairs { n_pairs: n })?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -44,7 +46,7 @@ impl Subset {
             reason = "between 0 and n"
         )]
         let n_used = ((n as f64 * fraction).floor() as usize).max(1);
-        let mut order = permutation(n, seed, 0);
+        let mut order = permutation_of_u32(n_pairs, seed, 0);
         let mut held_out = order.split_off(n_used);
         order.sort_unstable();
         held_out.sort_unstable();
@@ -65,6 +67,12 @@ mod tests {
         assert_eq!(subset.used.len(), 30);
         assert_eq!(subset, Subset::draw(101, 0.3, 5).unwrap());
         assert_ne!(subset, Subset::draw(101, 0.3, 6).unwrap());
+    }
+
+    #[test]
+    fn the_pairs_of_a_seed_never_change_between_releases() {
+        // The first three of the order 2 1 3 7 0 4 5 6.
+        assert_eq!(Subset::draw(8, 0.4, 0).unwrap().used, [1, 2, 3]);
     }
 
     #[test]

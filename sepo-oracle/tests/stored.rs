@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use sepo_data::{ContentSource, LogpsMeta, LogpsReader, LogpsWriter, PairLogps};
 use sepo_model::{Model, ModelConfig};
-use sepo_oracle::{OracleError, Origin, REFERENCE_LOGPS_FILE, stored_reference_logps};
-use sepo_train::{ReferenceLogps, TrainError, TrainExample, reference_logps};
+use sepo_oracle::{
+    OracleError, Origin, REFERENCE_LOGPS_FILE, stored_reference_logps, stored_reference_logps_of_each,
+};
+use sepo_train::{ExampleWriter, Examples, ReferenceLogps, TrainError, TrainExample, reference_logps};
 
 fn model(seed: u64) -> Model {
     let config = ModelConfig::from_json(
@@ -79,6 +81,29 @@ fn the_file_is_used_again_for_the_same_weights_and_ids() {
     selected[3].chosen_weights = Some(vec![0.0; selected[3].chosen_ids.len()]);
     selected[4].reference = Some(ReferenceLogps::default());
     assert_eq!(stored.ask(&model(1), &selected), (Origin::Stored, stored.computed.clone()));
+}
+
+#[test]
+fn examples_on_disk_have_the_same_file_and_log_probs_as_in_memory() {
+    let stored = Stored::new();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(REFERENCE_LOGPS_FILE);
+    let mut writer = ExampleWriter::scratch(dir.path()).unwrap();
+    pairs().iter().for_each(|pair| writer.write(pair).unwrap());
+    let file = writer.finish().unwrap();
+    for expected in [Origin::Computed, Origin::Stored] {
+        let mut found = Vec::new();
+        let origin = stored_reference_logps_of_each(&model(1), Examples::from(&file), &path, 20, |pair| {
+            found.push(pair);
+            Ok(())
+        });
+        assert_eq!(origin.unwrap(), expected);
+        assert_eq!(references(&found), stored.computed);
+        assert_eq!(fs::read(&path).unwrap(), fs::read(stored.path()).unwrap());
+    }
+    let refused =
+        stored_reference_logps_of_each(&model(1), &file, &path, 20, |_| Err(TrainError::NoExamples));
+    assert!(matches!(refused, Err(OracleError::Train { source: TrainError::NoExamples, .. })));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use sepo_loss::Objective;
 use sepo_model::{Model, ModelConfig};
 use sepo_oracle::{DpoConfig, OracleError, Subset, stored_reference_logps, train_oracle, train_reference};
 use sepo_train::{
-    EvalReport, RunOptions, Scheduler, Silent, Status, TrainConfig, TrainData, TrainError, TrainExample,
-    evaluate_pairs, permutation,
+    EvalReport, Examples, RunOptions, Scheduler, Silent, Status, TrainConfig, TrainData, TrainError,
+    TrainExample, evaluate_pairs, permutation,
 };
 
 const DPO: Objective = Objective::Dpo { beta: 0.1, label_smoothing: 0.0 };
@@ -50,8 +50,8 @@ fn config(steps: u64) -> TrainConfig {
     }
 }
 
-fn at(pairs: &[TrainExample], indices: &[usize]) -> Vec<TrainExample> {
-    indices.iter().map(|&i| pairs[i].clone()).collect()
+fn at(pairs: &[TrainExample], indices: &[u32]) -> Vec<TrainExample> {
+    indices.iter().map(|&i| pairs[i as usize].clone()).collect()
 }
 
 fn report(model: &Model, pairs: &[TrainExample], objective: &Objective) -> EvalReport {
@@ -93,7 +93,7 @@ fn the_reference_learns_chosen_responses_and_the_oracle_the_preference() {
 
     let mut oracle = reference.clone();
     let options = RunOptions { dir: None, observer: &mut silent, interrupt: &interrupt };
-    let data = TrainData { examples: &used, eval: &held_out };
+    let data = TrainData::new(&used).with_eval(&held_out);
     let outcome = train_oracle(&mut oracle, data, DpoConfig::default(), &config(60), options).unwrap();
     let (seen, unseen) = (report(&oracle, &used, &DPO), report(&oracle, &held_out, &DPO));
     assert_eq!(outcome.eval.unwrap().accuracy_by_reward, unseen.accuracy_by_reward);
@@ -130,13 +130,13 @@ fn stages_name_themselves_in_their_errors() {
     let interrupt = AtomicBool::new(false);
     let mut silent = Silent;
     let options = RunOptions { dir: None, observer: &mut silent, interrupt: &interrupt };
-    let data = TrainData { examples: &pairs, eval: &[] };
+    let data = TrainData::new(&pairs);
     let error = train_oracle(&mut base(), data, DpoConfig::default(), &config(1), options).unwrap_err();
     let OracleError::Train { stage: "oracle", source: TrainError::NoReference { row: 0 } } = error else {
         panic!("{error:?}")
     };
     let options = RunOptions { dir: None, observer: &mut silent, interrupt: &interrupt };
-    let error = train_reference(&mut base(), &[], &config(1), options).unwrap_err();
+    let error = train_reference(&mut base(), Examples::NONE, &config(1), options).unwrap_err();
     assert!(matches!(error, OracleError::Train { stage: "reference", source: TrainError::NoExamples }));
 }
 

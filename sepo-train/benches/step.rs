@@ -60,7 +60,7 @@ fn one_step(c: &mut Criterion) {
             b.iter(|| {
                 let interrupt = AtomicBool::new(false);
                 let options = RunOptions { dir: None, observer: &mut Silent, interrupt: &interrupt };
-                let outcome = train(&mut model, TrainData { examples, eval: &[] }, &SEPO, &config, options);
+                let outcome = train(&mut model, TrainData::new(examples), &SEPO, &config, options);
                 assert_eq!(outcome.expect("a step").progress.step, 1);
             });
         });

@@ -193,6 +193,11 @@ pub(crate) fn contributes(example: &TrainExample, objective: &Objective) -> bool
     })
 }
 
+/// Tokens that the example takes in a forward pass.
+pub(crate) fn packed_tokens(example: &TrainExample, objective: &Objective, choice: RowChoice) -> usize {
+    item(example, objective, choice).packed_tokens(choice.policy())
+}
+
 /// The examples, in their order, cut into groups of at most `tokens_per_batch` tokens (or one longer example).
 pub(crate) fn split<'a>(
     examples: &[&'a TrainExample],
@@ -200,10 +205,8 @@ pub(crate) fn split<'a>(
     choice: RowChoice,
     tokens_per_batch: usize,
 ) -> Vec<Vec<&'a TrainExample>> {
-    let lengths: Vec<usize> = examples
-        .iter()
-        .map(|example| item(example, objective, choice).packed_tokens(choice.policy()))
-        .collect();
+    let lengths: Vec<usize> =
+        examples.iter().map(|example| packed_tokens(example, objective, choice)).collect();
     plan_batches(&lengths, tokens_per_batch, usize::MAX)
         .into_iter()
         .map(|range| examples[range].to_vec())

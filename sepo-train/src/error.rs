@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sepo_data::Side;
 
-use crate::Quantity;
+use crate::{Quantity, RecordDamage};
 
 /// Why a run could not begin, go on, or be written down.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,20 @@ pub enum TrainError {
         tensor: String,
         /// Values that it should hold.
         n_values: usize,
+    },
+    /// Examples on disk are not what was written.
+    #[error(
+        "{}the examples on disk at `{}` cannot be used: {damage}",
+        record.map(|number| format!("record {number} of ")).unwrap_or_default(),
+        path.display()
+    )]
+    DamagedExamples {
+        /// The file, or the folder of a nameless one.
+        path: PathBuf,
+        /// Number of the example, from 0; none where the file as a whole is damaged.
+        record: Option<u64>,
+        /// What is wrong.
+        damage: RecordDamage,
     },
     /// A file of the run could not be read or written.
     #[error("`{}` could not be read or written", path.display())]

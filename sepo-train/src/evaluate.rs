@@ -1,15 +1,18 @@
 //! How well a model tells the two responses of pairs apart.
 
+use std::borrow::Cow;
+
 use sepo_data::Side;
 use sepo_loss::Objective;
 use sepo_model::{Activations, Model, Network, Parameters};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Batch, RowChoice, rows_not_finite, split};
+use crate::batch::{Batch, RowChoice, rows_not_finite};
+use crate::groups::Groups;
 use crate::mean::{Mean, indicator};
 use crate::metrics::PreferenceMetrics;
 use crate::sums::Sums;
-use crate::{TrainError, TrainExample};
+use crate::{Examples, TrainError};
 
 /// Means over evaluation examples; a number that is not known is `None`, and left out of the JSON.
 ///
@@ -53,6 +56,7 @@ pub struct EvalReport {
 ///   [`TrainError::WeightWithoutPrompt`] for an example that does not fit.
 /// * [`TrainError::LogpsNotFinite`] names rows whose log-probs are not finite.
 /// * [`TrainError::Model`], [`TrainError::Loss`] where a batch cannot run.
+/// * Those of [`ExampleFile::get`](crate::ExampleFile::get) for examples on disk.
 ///
 /// # Examples
 ///
@@ -71,16 +75,15 @@ pub struct EvalReport {
 /// assert_eq!(report.accuracy_by_sum, Some(1.0)); // of a random model, the shorter one is the likelier
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn evaluate_pairs(
+pub fn evaluate_pairs<'a>(
     model: &Model,
-    examples: &[TrainExample],
+    examples: impl Into<Examples<'a>>,
     objective: &Objective,
     tokens_per_batch: usize,
 ) -> Result<EvalReport, TrainError> {
+    let examples = examples.into();
     objective.check()?;
-    for example in examples {
-        example.check(objective)?;
-    }
+    examples.check(objective)?;
     let mut network = Network::new(&model.config, Activations::Kept);
     evaluate_checked(&mut network, &model.parameters, examples, objective, tokens_per_batch)
 }
@@ -89,15 +92,15 @@ pub fn evaluate_pairs(
 pub(crate) fn evaluate_checked(
     network: &mut Network,
     parameters: &Parameters,
-    examples: &[TrainExample],
+    examples: Examples<'_>,
     objective: &Objective,
     tokens_per_batch: usize,
 ) -> Result<EvalReport, TrainError> {
     let mut sums = Sums::default();
     let mut comparisons = Comparisons::default();
-    let examples: Vec<&TrainExample> = examples.iter().collect();
-    for group in split(&examples, objective, RowChoice::All, tokens_per_batch) {
-        let batch = Batch::new(group, objective, RowChoice::All)?;
+    for group in Groups::new(examples, objective, RowChoice::All, tokens_per_batch) {
+        let group = group?;
+        let batch = Batch::new(group.iter().map(Cow::as_ref).collect(), objective, RowChoice::All)?;
         let logps = batch.logps(network, parameters)?;
         let rows = rows_not_finite(&batch, &logps);
         if !rows.is_empty() {

@@ -103,10 +103,31 @@ impl TrainExample {
 
     /// Nothing, where the lists fit each other and hold what `objective` needs.
     pub(crate) fn check(&self, objective: &Objective) -> Result<(), TrainError> {
-        let row = self.row;
         if self.reference.is_none() && objective.needs_reference() {
-            return Err(TrainError::NoReference { row });
+            return Err(TrainError::NoReference { row: self.row });
         }
+        self.check_lists()
+    }
+
+    /// Bytes that it takes in memory, the allocator's own not counted.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        let reference = self.reference.as_ref();
+        let floats = [
+            self.chosen_weights.as_ref(),
+            self.rejected_weights.as_ref(),
+            reference.map(|reference| &reference.chosen),
+            reference.map(|reference| &reference.rejected),
+        ];
+        let n_floats: usize = floats.into_iter().flatten().map(Vec::capacity).sum();
+        let n_ids: usize =
+            [&self.prompt_ids, &self.chosen_ids, &self.rejected_ids].into_iter().map(Vec::capacity).sum();
+        (size_of::<Self>() + 4 * (n_floats + n_ids)) as u64
+    }
+
+    /// Nothing, where the lists fit each other.
+    pub(crate) fn check_lists(&self) -> Result<(), TrainError> {
+        let row = self.row;
         for side in Side::BOTH {
             let n_tokens = self.ids(side).len();
             let first = self.weights(side).and_then(|weights| weights.first());

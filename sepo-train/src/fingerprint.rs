@@ -5,7 +5,8 @@ use sepo_model::Model;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{TrainConfig, TrainExample};
+use crate::examples::data_hash;
+use crate::{Examples, TrainConfig, TrainError};
 
 /// Settings, data and starting weights, such that equal fingerprints end with equal weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,17 +24,17 @@ pub(crate) struct Fingerprint {
 impl Fingerprint {
     pub(crate) fn new(
         model: &Model,
-        examples: &[TrainExample],
+        examples: Examples<'_>,
         objective: &Objective,
         config: &TrainConfig,
-    ) -> Self {
+    ) -> Result<Self, TrainError> {
         let config = identity(config, objective);
-        Self {
+        Ok(Self {
             config_hash: hash_json(&config),
             config,
-            data_hash: data_hash(examples),
+            data_hash: data_hash(examples)?,
             start_model_hash: model.parameters.content_hash(),
-        }
+        })
     }
 
     /// What differs from the other run; empty where nothing does.
@@ -74,52 +75,9 @@ fn hash_json(fields: &Map<String, Value>) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
-fn data_hash(examples: &[TrainExample]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    let mut list = |bytes: Option<&[u8]>| {
-        // The length goes first, so that no two examples have the same bytes.
-        let n_bytes = bytes.map_or(u64::MAX, |bytes| bytes.len() as u64);
-        hasher.update(&n_bytes.to_le_bytes());
-        hasher.update(bytes.unwrap_or_default());
-    };
-    for example in examples {
-        list(Some(&example.row.to_le_bytes()));
-        for ids in [&example.prompt_ids, &example.chosen_ids, &example.rejected_ids] {
-            list(Some(bytemuck::cast_slice(ids)));
-        }
-        for weights in [&example.chosen_weights, &example.rejected_weights] {
-            list(weights.as_deref().map(bytemuck::cast_slice));
-        }
-        for nominal in [example.chosen_nominal, example.rejected_nominal] {
-            list(Some(&nominal.to_le_bytes()));
-        }
-        let reference = example.reference.as_ref();
-        list(reference.map(|reference| bytemuck::cast_slice(&reference.chosen)));
-        list(reference.map(|reference| bytemuck::cast_slice(&reference.rejected)));
-    }
-    hasher.finalize().to_hex().to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_part_of_an_example_changes_the_hash() {
-        let base = TrainExample::pair(1, vec![1, 2], vec![3, 4], vec![5]);
-        let mut others = vec![base.clone(); 5];
-        others[0].row = 2;
-        others[1].chosen_ids = vec![3];
-        others[1].rejected_ids = vec![4, 5];
-        others[2].chosen_weights = Some(vec![1.0, 1.0]);
-        others[3].reference = Some(crate::ReferenceLogps::default());
-        others[4].rejected_nominal = 0.3;
-        let hash = data_hash(std::slice::from_ref(&base));
-        for other in others {
-            assert_ne!(hash, data_hash(&[other]));
-        }
-        assert_eq!(hash, data_hash(&[base]));
-    }
 
     #[test]
     fn only_fields_that_decide_weights_count() {

@@ -3,7 +3,7 @@
 //! [`train()`] takes a model, examples as token ids and an objective of [`sepo_loss`], and moves the weights: shuffled
 //! order, forward passes of bounded size, one exact gradient a step, clipping, AdamW, a learning rate [`Schedule`],
 //! `metrics.jsonl`, checkpoints. [`evaluate_pairs`] measures a model on pairs; [`reference_logps`] computes what a loss
-//! with a reference needs, once.
+//! with a reference needs, once. Examples lie in memory, or, where they are too many, on disk: see [`Examples`].
 //!
 //! What it promises:
 //!
@@ -24,8 +24,12 @@ mod diagnose;
 mod error;
 mod evaluate;
 mod example;
+mod examples;
+mod feed;
 mod fingerprint;
+mod footprint;
 mod gradient;
+mod groups;
 mod guard;
 mod length_moments;
 mod mean;
@@ -35,7 +39,10 @@ mod metrics_log;
 mod n_steps;
 mod observer;
 mod optimizer;
+mod order;
+mod order_file;
 mod pace;
+mod permutation;
 mod reference;
 mod run;
 mod run_folder;
@@ -51,10 +58,15 @@ pub use diagnose::Quantity;
 pub use error::TrainError;
 pub use evaluate::{EvalReport, evaluate_pairs};
 pub use example::{ReferenceLogps, TrainExample};
+pub use examples::{
+    ExampleCollector, ExampleFile, ExampleWriter, Examples, HeldExamples, RecordDamage, Sides, Spill,
+};
+pub use footprint::Footprint;
 pub use guard::{Alarm, GuardName, Repetition, TokenGroup, UnusualSetting, unusual_settings};
 pub use metrics::{PreferenceMetrics, StepMetrics};
 pub use observer::{Observer, Silent, Warning};
-pub use reference::reference_logps;
+pub use permutation::{permutation, permutation_of_u32};
+pub use reference::{reference_logps, reference_logps_of_each};
 pub use schedule::Schedule;
-pub use shuffle::{Cursor, permutation};
+pub use shuffle::Cursor;
 pub use train::{Progress, RunOptions, Status, TrainData, TrainOutcome, train};

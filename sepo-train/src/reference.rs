@@ -1,11 +1,14 @@
 //! Log-probs of a frozen reference, computed once and kept beside each token.
 
+use std::borrow::Cow;
+
 use sepo_data::Side;
 use sepo_loss::Objective;
 use sepo_model::{Activations, Model, Network};
 
-use crate::batch::{Batch, RowChoice, rows_not_finite, split};
-use crate::{ReferenceLogps, TrainError, TrainExample};
+use crate::batch::{Batch, RowChoice, rows_not_finite};
+use crate::groups::Groups;
+use crate::{Examples, ReferenceLogps, TrainError, TrainExample};
 
 /// Fills the `reference` of each [`TrainExample`] with the log-prob of every response token under `model`.
 ///
@@ -40,26 +43,57 @@ pub fn reference_logps(
     examples: &mut [TrainExample],
     tokens_per_batch: usize,
 ) -> Result<(), TrainError> {
-    let mut network = Network::new(&model.config, Activations::Kept);
     let mut found: Vec<ReferenceLogps> = Vec::with_capacity(examples.len());
-    let borrowed: Vec<&TrainExample> = examples.iter().collect();
-    // Any objective will do: all rows of both sides are asked for.
-    for group in split(&borrowed, &Objective::Sft, RowChoice::All, tokens_per_batch) {
-        let batch = Batch::new(group, &Objective::Sft, RowChoice::All)?;
-        let logps = batch.logps(&mut network, &model.parameters)?;
-        let rows = rows_not_finite(&batch, &logps);
-        if !rows.is_empty() {
-            return Err(TrainError::LogpsNotFinite { rows });
-        }
-        for (index, example) in batch.examples.iter().enumerate() {
-            let side = |side| side_logps(&batch, index, example, side, &logps);
-            found.push(ReferenceLogps { chosen: side(Side::Chosen), rejected: side(Side::Rejected) });
-        }
-    }
+    reference_logps_of_each(model, &*examples, tokens_per_batch, |_, reference| {
+        found.push(reference);
+        Ok::<(), TrainError>(())
+    })?;
     for (example, reference) in examples.iter_mut().zip(found) {
         example.reference = Some(reference);
     }
     Ok(())
+}
+
+/// Hands each example to `take`, in order, with the log-prob of every response token under `model`.
+///
+/// As [`reference_logps`], but no more than the examples of one forward pass are in memory.
+///
+/// # Errors
+///
+/// Those of [`reference_logps`], of [`ExampleFile::get`](crate::ExampleFile::get), and of `take`, which ends the pass.
+pub fn reference_logps_of_each<'a, E: From<TrainError>>(
+    model: &Model,
+    examples: impl Into<Examples<'a>>,
+    tokens_per_batch: usize,
+    mut take: impl FnMut(&TrainExample, ReferenceLogps) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut network = Network::new(&model.config, Activations::Kept);
+    // Any objective will do: all rows of both sides are asked for.
+    for group in Groups::new(examples.into(), &Objective::Sft, RowChoice::All, tokens_per_batch) {
+        let group = group?;
+        for (example, reference) in group.iter().zip(logps_of_group(model, &mut network, &group)?) {
+            take(example, reference)?;
+        }
+    }
+    Ok(())
+}
+
+fn logps_of_group(
+    model: &Model,
+    network: &mut Network,
+    group: &[Cow<'_, TrainExample>],
+) -> Result<Vec<ReferenceLogps>, TrainError> {
+    let batch = Batch::new(group.iter().map(Cow::as_ref).collect(), &Objective::Sft, RowChoice::All)?;
+    let logps = batch.logps(network, &model.parameters)?;
+    let rows = rows_not_finite(&batch, &logps);
+    if !rows.is_empty() {
+        return Err(TrainError::LogpsNotFinite { rows });
+    }
+    let of_each = batch.examples.iter().enumerate().map(|(index, example)| {
+        let side = |side| side_logps(&batch, index, example, side, &logps);
+        ReferenceLogps { chosen: side(Side::Chosen), rejected: side(Side::Rejected) }
+    });
+    Ok(of_each.collect())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "log-probs are stored as f32, as in the artifact files")]

@@ -1,5 +1,6 @@
 //! A run between two calls of the outside world: everything that lives from step to step.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -9,19 +10,22 @@ use sepo_model::{Activations, Model, Network};
 use crate::checkpoint::State;
 use crate::diagnose::{FailedBatch, rows_at_fault};
 use crate::evaluate::evaluate_checked;
+use crate::feed::Feed;
 use crate::fingerprint::Fingerprint;
 use crate::gradient::{GradientContext, accumulate};
 use crate::guard::Guards;
 use crate::memory::peak_rss_bytes;
 use crate::n_steps::total_steps;
 use crate::optimizer::{Optimizer, mean_and_clip, mean_norm, zero};
+use crate::order::OrderPlace;
 use crate::pace::{Next, Pace};
 use crate::run_folder::RunFolder;
 use crate::shuffle::Shuffler;
 use crate::sums::Sums;
 use crate::{
-    ActivationPolicy, Alarm, Best, Cursor, EvalReport, Observer, PreferenceMetrics, Progress, Quantity,
-    Schedule, Status, StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome, Warning,
+    ActivationPolicy, Alarm, Best, Cursor, EvalReport, Examples, Observer, PreferenceMetrics, Progress,
+    Quantity, Schedule, Status, StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome,
+    Warning,
 };
 
 /// The parts of a run that is going on; the model stays with the caller.
@@ -31,7 +35,7 @@ pub(crate) struct Run<'a> {
     config: &'a TrainConfig,
     schedule: Schedule,
     total_steps: u64,
-    shuffler: Shuffler,
+    feed: Feed<'a>,
     network: Network,
     optimizer: Optimizer,
     grads: Vec<f32>,
@@ -60,7 +64,7 @@ impl<'a> Run<'a> {
         let (folder, state) = match dir {
             Some(dir) => {
                 let (folder, state) =
-                    RunFolder::open(dir, fingerprint(model), (model, &mut optimizer), observer)?;
+                    RunFolder::open(dir, fingerprint(model)?, (model, &mut optimizer), observer)?;
                 (Some(folder), state)
             }
             None => (None, None),
@@ -79,7 +83,7 @@ impl<'a> Run<'a> {
                 config.warmup_ratio,
             )?,
             total_steps,
-            shuffler: Shuffler::new(data.examples.len(), config.seed, cursor),
+            feed: feed(data.examples, config, cursor, dir),
             network: Network::new(&model.config, activations).with_dtype(config.dtype),
             optimizer,
             grads: vec![0.0; model.parameters.as_slice().len()],
@@ -186,9 +190,8 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, model: &mut Model) -> Result<StepMetrics, TrainError> {
         let start = Instant::now();
-        let numbers = self.shuffler.next_batch(self.config.batch_size);
-        let examples: Vec<&TrainExample> =
-            numbers.into_iter().map(|number| &self.data.examples[number]).collect();
+        let batch = self.feed.next_batch()?;
+        let examples: Vec<&TrainExample> = batch.iter().map(Cow::as_ref).collect();
         let learning_rate = self.schedule.at(self.progress.step);
         let (sums, grad_norm) = self.gradient(model, &examples, learning_rate)?;
         if let Some(norm) = grad_norm {
@@ -204,7 +207,7 @@ impl<'a> Run<'a> {
         let per_second = |count: u64| count as f64 / seconds;
         Ok(StepMetrics {
             step: self.progress.step,
-            epoch: self.shuffler.cursor().epochs(self.data.examples.len()),
+            epoch: self.feed.cursor().epochs(self.data.examples.len()),
             loss: sums.loss.get(),
             learning_rate,
             grad_norm,
@@ -265,7 +268,7 @@ impl<'a> Run<'a> {
         )?;
         self.pace.note_eval(start.elapsed());
         let step = self.progress.step;
-        let epoch = self.shuffler.cursor().epochs(self.data.examples.len());
+        let epoch = self.feed.cursor().epochs(self.data.examples.len());
         if let Some(folder) = &mut self.folder {
             folder.log_eval(step, epoch, &report)?;
         }
@@ -280,7 +283,7 @@ impl<'a> Run<'a> {
         let Some(folder) = &mut self.folder else { return Ok(()) };
         let start = Instant::now();
         let step = self.progress.step;
-        let cursor = self.shuffler.cursor();
+        let cursor = self.feed.cursor();
         let state = State {
             best: self.best,
             guards: self.guards.clone(),
@@ -297,4 +300,10 @@ fn warn(step: u64, alarms: Vec<Alarm>, observer: &mut dyn Observer) {
     for alarm in alarms {
         observer.on_warning(&Warning::Guard { step, alarm });
     }
+}
+
+/// The batches of a run from `cursor` on; an order that does not fit into memory lies in its folder.
+fn feed<'a>(examples: Examples<'a>, config: &TrainConfig, cursor: Cursor, dir: Option<&Path>) -> Feed<'a> {
+    let place = OrderPlace::in_dir(dir.map_or_else(std::env::temp_dir, Path::to_path_buf));
+    Feed::new(examples, Shuffler::new(examples.len(), config.seed, cursor, place), config.batch_size)
 }

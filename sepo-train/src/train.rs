@@ -8,15 +8,28 @@ use sepo_model::Model;
 use serde::{Deserialize, Serialize};
 
 use crate::run::Run;
-use crate::{Best, EvalReport, GuardName, Observer, StepMetrics, TrainConfig, TrainError, TrainExample};
+use crate::{Best, EvalReport, Examples, GuardName, Observer, StepMetrics, TrainConfig, TrainError};
 
 /// What a run learns from, and what it is measured on.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainData<'a> {
     /// Examples to train on.
-    pub examples: &'a [TrainExample],
+    pub examples: Examples<'a>,
     /// Examples that are only looked at; may be empty.
-    pub eval: &'a [TrainExample],
+    pub eval: Examples<'a>,
+}
+
+impl<'a> TrainData<'a> {
+    /// Examples to train on, in memory or on disk, and none to look at.
+    pub fn new(examples: impl Into<Examples<'a>>) -> Self {
+        Self { examples: examples.into(), eval: Examples::NONE }
+    }
+
+    /// The same with examples that are only looked at.
+    #[must_use]
+    pub fn with_eval(self, eval: impl Into<Examples<'a>>) -> Self {
+        Self { eval: eval.into(), ..self }
+    }
 }
 
 /// Where a run writes, who watches it, and how it is stopped.
@@ -98,6 +111,7 @@ pub struct TrainOutcome {
 ///   and `max_steps` are settings too, since the learning rate of every step follows from them.
 /// * [`TrainError::Diverged`] where a log-prob, a loss or a gradient is not finite.
 /// * [`TrainError::Io`], [`TrainError::Json`], [`TrainError::Safetensors`] where the folder cannot be used.
+/// * [`TrainError::DamagedExamples`] where examples lie on disk and one is not what was written.
 /// * [`TrainError::Model`], [`TrainError::Pack`] where a batch cannot run, such as for an id beyond the vocabulary.
 ///
 /// # Examples
@@ -118,7 +132,7 @@ pub struct TrainOutcome {
 /// let settings = TrainConfig { learning_rate: 0.01, epochs: 20.0, ..TrainConfig::default() };
 /// let outcome = train(
 ///     &mut model,
-///     TrainData { examples: &examples, eval: &[] },
+///     TrainData::new(&examples),
 ///     &Objective::Sft,
 ///     &settings,
 ///     RunOptions { dir: None, observer: &mut Silent, interrupt: &AtomicBool::new(false) },
@@ -141,9 +155,8 @@ pub fn train(
     if config.keep_best.is_some() && data.eval.is_empty() {
         return Err(TrainError::NoEvaluation);
     }
-    for example in data.examples.iter().chain(data.eval) {
-        example.check(objective)?;
-    }
+    data.examples.check(objective)?;
+    data.eval.check(objective)?;
     let RunOptions { dir, observer, interrupt } = options;
     let mut run = Run::begin(model, data, (objective, config), dir, observer)?;
     while run.goes_on(observer) && !interrupt.load(Ordering::Relaxed) {

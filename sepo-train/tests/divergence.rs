@@ -26,7 +26,7 @@ fn the_row_that_makes_the_loss_not_finite_is_named_and_the_batch_saved() {
         observer: &mut observer,
         interrupt: &AtomicBool::new(false),
     };
-    let data = sepo_train::TrainData { examples: &examples, eval: &[] };
+    let data = sepo_train::TrainData::new(&examples);
     let error = sepo_train::train(&mut model, data, &SEPO, &quick_config(), options).unwrap_err();
     let TrainError::Diverged { quantity, step, rows, saved } = error else { panic!("{error}") };
     assert_eq!((quantity, step, rows), (Quantity::Loss, 1, vec![41]));

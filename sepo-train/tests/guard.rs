@@ -60,7 +60,7 @@ fn run_until_with(
     let interrupt = std::sync::atomic::AtomicBool::new(false);
     let mut recorder = Recorder { stop_after: Some((stop, &interrupt)), ..Recorder::default() };
     let options = sepo_train::RunOptions { dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
-    let data = sepo_train::TrainData { examples, eval: &[] };
+    let data = sepo_train::TrainData::new(examples);
     sepo_train::train(&mut support::tiny_model(1), data, objective, config, options).unwrap();
     alarms(&recorder)
 }

@@ -33,7 +33,7 @@ fn train_until(stop: Option<u64>, dir: &Path, config: &TrainConfig) -> (Recorder
     let interrupt = AtomicBool::new(false);
     let mut recorder = Recorder { stop_after: stop.map(|step| (step, &interrupt)), ..Recorder::default() };
     let options = RunOptions { dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
-    let data = TrainData { examples: &examples, eval: &eval };
+    let data = TrainData::new(&examples).with_eval(&eval);
     let outcome = train(&mut tiny_model(1), data, &SEPO, config, options).unwrap();
     let recorder =
         Recorder { evals: recorder.evals, checkpoints: recorder.checkpoints, ..Recorder::default() };

@@ -151,7 +151,7 @@ fn evaluations_stand_in_the_metrics_with_names_of_their_own() {
     let mut recorder = Recorder::default();
     let interrupt = AtomicBool::new(false);
     let options = RunOptions { dir: Some(dir.path()), observer: &mut recorder, interrupt: &interrupt };
-    let data = TrainData { examples: &pairs[..5], eval: &pairs[5..] };
+    let data = TrainData::new(&pairs[..5]).with_eval(&pairs[5..]);
     let outcome = train(&mut model, data, &DPO, &config, options).unwrap();
     let evals: Vec<u64> = recorder.evals.iter().map(|(step, _)| *step).collect();
     assert_eq!(evals, [2, 4]);

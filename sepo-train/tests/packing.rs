@@ -482,7 +482,7 @@ fn a_training_step_reports_the_loss_and_the_gradient_norm_of_separate_sequences(
             };
             let interrupt = AtomicBool::new(false);
             let options = RunOptions { dir: None, observer: &mut Silent, interrupt: &interrupt };
-            let data = TrainData { examples: &pairs, eval: &[] };
+            let data = TrainData::new(&pairs);
             let step = train(&mut model, data, objective, &config, options).unwrap().last_step.unwrap();
             let close = |a: f64, b: f64| (a - b).abs() < GRADIENT_OFF * b.abs();
             let loss = evaluation.loss_sum / evaluation.n_units;

@@ -55,7 +55,7 @@ fn config() -> TrainConfig {
 
 fn train_with(observer: &mut Asking, dir: &Path) -> Result<TrainOutcome, TrainError> {
     let examples = weighted_pairs(7, 2);
-    let data = TrainData { examples: &examples, eval: &[] };
+    let data = TrainData::new(&examples);
     let options = RunOptions { dir: Some(dir), observer, interrupt: &AtomicBool::new(false) };
     train(&mut tiny_model(1), data, &SEPO, &config(), options)
 }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{InputArgs, MachineArgs, TokenArgs};
+use crate::memory::ByteSize;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
@@ -14,6 +15,8 @@ pub(crate) enum DataCommand {
     Show(ShowArgs),
     /// Rewrite pairs as JSON lines or Parquet
     Convert(ConvertArgs),
+    /// Write built-in pairs, as many as you like, of which it is known which tokens matter
+    Generate(GenerateDataArgs),
 }
 
 #[derive(Debug, Args)]
@@ -55,6 +58,28 @@ pub(crate) struct ConvertArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("amount").required(true).args(["pairs", "size"])))]
+pub(crate) struct GenerateDataArgs {
+    /// File to write: `.jsonl` or `.parquet`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// So many pairs
+    #[arg(long, value_name = "N")]
+    pub(crate) pairs: Option<usize>,
+    /// So much text, such as `4GiB`; the file is somewhat larger or, compressed, smaller
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) size: Option<ByteSize>,
+    /// How noisy labels are; above 0
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) temperature: f64,
+    /// Seed of all draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

@@ -3,6 +3,7 @@
 mod data;
 mod data_command;
 mod machine;
+mod memory;
 mod objective;
 mod run;
 mod shown;
@@ -13,8 +14,9 @@ mod watch;
 use clap::{Parser, Subcommand};
 
 pub(crate) use data::{DataArgs, ForwardArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice};
-pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, ShowArgs};
+pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs};
 pub(crate) use machine::MachineArgs;
+pub(crate) use memory::MemoryArgs;
 pub(crate) use objective::{ObjectiveArgs, ObjectiveName};
 pub(crate) use run::RunArgs;
 pub(crate) use shown::{ExplainArgs, GenerateArgs, QuickstartArgs, ReportArgs};

@@ -8,7 +8,8 @@ use sepo_select::KeepFraction;
 use super::train::DtypeArg;
 use super::watch::BestArg;
 use super::{
-    DataArgs, ForwardArgs, MachineArgs, ObjectiveArgs, ObjectiveName, PairArgs, TokenArgs, TrainArgs,
+    DataArgs, ForwardArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName, PairArgs, TokenArgs,
+    TrainArgs,
 };
 
 #[derive(Debug, Args)]
@@ -23,6 +24,8 @@ pub(crate) struct SftArgs {
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
     pub(crate) train: TrainArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -61,6 +64,8 @@ pub(crate) struct OracleArgs {
     #[command(flatten)]
     pub(crate) train: TrainArgs,
     #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
@@ -82,6 +87,8 @@ pub(crate) struct ScoreArgs {
     pub(crate) forward: ForwardArgs,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -181,6 +188,8 @@ pub(crate) struct TrainCommandArgs {
     #[command(flatten)]
     pub(crate) train: TrainArgs,
     #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
@@ -199,6 +208,8 @@ pub(crate) struct EvalArgs {
     pub(crate) forward: ForwardArgs,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

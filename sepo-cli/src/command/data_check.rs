@@ -1,12 +1,12 @@
 //! `sepo-cli data check`
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sepo_data::{
-    DataError, PairContent, PairFormat, PairReader, PairRow, PairTokenizer, PreferencePair, TokenizeReport,
-    format::TextItem, open_pairs, open_texts,
+    DataError, EncodedPair, EncodedRow, PairContent, PairFormat, PairReader, PairRow, PairTokenizer,
+    PreferencePair, TokenizeReport, format::TextItem, open_pairs, open_texts,
 };
 use serde::Serialize;
 
@@ -79,13 +79,13 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
         max_length: tokenizer.as_ref().map(|tokenizer| tokenizer.config().truncation.max_length),
         ..Check::default()
     };
-    let bad_rows = RefCell::new(BadRows::naming_at_most(args.show_bad_rows));
+    let mut bad_rows = BadRows::naming_at_most(args.show_bad_rows);
     match open_pairs(&args.input.inputs, &config) {
-        Ok(reader) => check.read_pairs(args, reader, tokenizer.as_ref(), &bad_rows)?,
-        Err(DataError::NotPairs { .. }) => check.read_texts(args, &bad_rows)?,
+        Ok(reader) => check.read_pairs(args, reader, tokenizer, &mut bad_rows)?,
+        Err(DataError::NotPairs { .. }) => check.read_texts(args, &mut bad_rows)?,
         Err(error) => return Err(error.into()),
     }
-    (check.unusable, check.bad_rows) = bad_rows.into_inner().finish();
+    (check.unusable, check.bad_rows) = bad_rows.finish();
     result(args.machine.form(), &check, describe)?;
     if check.usable == 0 {
         return Err(CliError::new(Exit::Data, "no row of the data can be used", "see the reasons above"));
@@ -112,9 +112,9 @@ impl Check {
     fn read_pairs(
         &mut self,
         args: &CheckArgs,
-        mut reader: PairReader,
-        tokenizer: Option<&PairTokenizer>,
-        bad_rows: &RefCell<BadRows>,
+        reader: PairReader,
+        tokenizer: Option<PairTokenizer>,
+        bad_rows: &mut BadRows,
     ) -> Result<(), CliError> {
         self.format = reader.format().format.to_string();
         self.reason.clone_from(&reader.format().reason);
@@ -123,58 +123,34 @@ impl Check {
             .iter()
             .map(|split| format!("{} of {}", split.split, split.folder.display()))
             .collect();
-        let mut failure = None;
-        let mut n_rows = 0;
-        let good = std::iter::from_fn(|| {
-            loop {
-                if args.input.read.limit.is_some_and(|limit| n_rows >= limit as u64) {
-                    return None;
-                }
-                let row = reader.next()?;
-                n_rows += 1;
-                match row {
-                    Ok(PairRow::Pair(pair)) => return Some(pair),
-                    Ok(PairRow::Bad(bad)) => {
-                        bad_rows.borrow_mut().add(n_rows - 1, bad.reason.name(), || describe_bad(&bad));
-                    }
-                    Err(error) => {
-                        failure = Some(error);
-                        return None;
-                    }
+        let rows = reader.take(args.input.read.limit.unwrap_or(usize::MAX));
+        let Some(tokenizer) = tokenizer else {
+            for row in rows {
+                self.rows += 1;
+                match row? {
+                    PairRow::Pair(pair) => self.add_text(&pair),
+                    PairRow::Bad(bad) => bad_rows.add(bad.reason.name(), || describe_bad(&bad)),
                 }
             }
-        });
-        match tokenizer {
-            None => good.for_each(|pair| self.add_text(&pair)),
-            Some(tokenizer) => self.add_tokens(tokenizer, good, bad_rows),
-        }
-        self.rows = n_rows;
-        failure.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    fn add_tokens(
-        &mut self,
-        tokenizer: &PairTokenizer,
-        pairs: impl Iterator<Item = PreferencePair>,
-        bad_rows: &RefCell<BadRows>,
-    ) {
-        let mut stream = tokenizer.encode_stream(pairs);
-        for pair in stream.by_ref() {
-            match pair {
-                Ok(pair) => {
-                    self.add([
-                        ("prompt", pair.prompt_ids.len()),
-                        ("chosen", pair.chosen.ids.len()),
-                        ("rejected", pair.rejected.ids.len()),
-                    ]);
-                }
-                Err(skipped) => {
-                    let text = || describe_skipped(&skipped);
-                    bad_rows.borrow_mut().add(skipped.row, skipped.reason.kind(), text);
+            return Ok(());
+        };
+        let mut encoded = Arc::new(tokenizer).encode_rows(rows, rayon::current_num_threads());
+        for row in encoded.by_ref() {
+            self.rows += 1;
+            match row? {
+                EncodedRow::Pair(EncodedPair { pair, .. }) => self.add([
+                    ("prompt", pair.prompt_ids.len()),
+                    ("chosen", pair.chosen.ids.len()),
+                    ("rejected", pair.rejected.ids.len()),
+                ]),
+                EncodedRow::Bad(bad) => bad_rows.add(bad.reason.name(), || describe_bad(&bad)),
+                EncodedRow::Skipped(skipped) => {
+                    bad_rows.add(skipped.reason.kind(), || describe_skipped(&skipped));
                 }
             }
         }
-        self.tokenized = Some(stream.report().clone());
+        self.tokenized = Some(encoded.report().clone());
+        Ok(())
     }
 
     fn add_text(&mut self, pair: &PreferencePair) {
@@ -195,7 +171,7 @@ impl Check {
         });
     }
 
-    fn read_texts(&mut self, args: &CheckArgs, bad_rows: &RefCell<BadRows>) -> Result<(), CliError> {
+    fn read_texts(&mut self, args: &CheckArgs, bad_rows: &mut BadRows) -> Result<(), CliError> {
         let reader = open_texts(&args.input.inputs, &args.input.read.read_config())?;
         self.format = PairFormat::Text.to_string();
         self.reason.clone_from(&reader.format().reason);
@@ -204,7 +180,7 @@ impl Check {
             match item? {
                 TextItem::Text(row) => self.add([("text", row.text.len())]),
                 TextItem::Bad(bad) => {
-                    bad_rows.borrow_mut().add(self.rows - 1, bad.reason.name(), || describe_bad(&bad));
+                    bad_rows.add(bad.reason.name(), || describe_bad(&bad));
                 }
             }
         }

@@ -1,18 +1,21 @@
 //! `sepo-cli eval`
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sepo_data::TokenizeConfig;
 use sepo_loss::Objective;
-use sepo_train::{EvalReport, TrainExample, evaluate_pairs, reference_logps};
+use sepo_train::{EvalReport, Footprint, evaluate_pairs};
 use serde::Serialize;
 
 use super::stage;
 use crate::args::{DataArgs, EvalArgs};
 use crate::console::{grouped, number, percent, result};
+use crate::examples;
 use crate::exit::{CliError, Exit};
 use crate::length::max_length;
-use crate::model_dir::{check_fit, load_model, load_tokenizer};
+use crate::memory::Memory;
+use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
 
 /// Everything that decides an evaluation.
@@ -27,6 +30,9 @@ pub(crate) struct EvalJob<'a> {
     pub(crate) tokens: TokenizeConfig,
     pub(crate) beta: f64,
     pub(crate) tokens_per_batch: usize,
+    pub(crate) memory: Memory,
+    /// Folder for pairs that do not fit into memory.
+    pub(crate) scratch: &'a Path,
 }
 
 #[derive(Debug, Serialize)]
@@ -52,6 +58,8 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Exit, CliError> {
         tokens: pairs.tokens.config(max_length(pairs.tokens.max_length, &models)?),
         beta: args.beta,
         tokens_per_batch: args.forward.tokens_per_batch.get(),
+        memory: args.memory.memory(),
+        scratch: &std::env::temp_dir(),
     };
     result(args.machine.form(), &make(&job)?, describe)?;
     Ok(Exit::Done)
@@ -59,27 +67,43 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Exit, CliError> {
 
 /// How the model does on the pairs.
 pub(crate) fn make(job: &EvalJob<'_>) -> Result<EvalResult, CliError> {
+    check_memory(job)?;
     let model = load_model("model", job.model)?;
-    let tokenizer = load_tokenizer(job.model, &job.tokens)?;
+    let tokenizer = Arc::new(load_tokenizer(job.model, &job.tokens)?);
     check_fit(&model, &tokenizer)?;
-    let pairs = PairStream::open(job.data, job.read, &tokenizer)?.collect_all()?;
-    let mut examples: Vec<TrainExample> = pairs.into_iter().map(stage::example).collect();
+    let pairs = PairStream::open(job.data, job.read, &tokenizer)?;
+    let spill = job.memory.spill(job.scratch);
+    let mut held = examples::of_pairs(pairs, spill.clone(), |pair| Ok(stage::example(pair)))?;
     let objective = match job.reference {
         None => Objective::Sft,
         Some(dir) => {
             let reference = load_model("reference", dir)?;
             check_fit(&reference, &tokenizer)?;
-            reference_logps(&reference, &mut examples, job.tokens_per_batch)?;
+            held = examples::with_reference(&reference, held.examples(), job.tokens_per_batch, spill)?;
             Objective::Dpo { beta: job.beta, label_smoothing: 0.0 }
         }
     };
     objective.check()?;
-    let report = evaluate_pairs(&model, &examples, &objective, job.tokens_per_batch)?;
+    let report = evaluate_pairs(&model, held.examples(), &objective, job.tokens_per_batch)?;
     let chosen_loss = match objective {
         Objective::Sft => report.loss,
-        _ => evaluate_pairs(&model, &examples, &Objective::Sft, job.tokens_per_batch)?.loss,
+        _ => evaluate_pairs(&model, held.examples(), &Objective::Sft, job.tokens_per_batch)?.loss,
     };
     Ok(EvalResult { max_length: job.tokens.truncation.max_length, chosen_loss, pairs: report })
+}
+
+/// Refuses models and passes that do not fit into the memory there may be.
+fn check_memory(job: &EvalJob<'_>) -> Result<(), CliError> {
+    let longest = 2 * job.tokens.truncation.max_length;
+    let footprint = |dir: &Path| -> Result<Footprint, CliError> {
+        Ok(Footprint::inference(&read_config(dir)?, job.tokens_per_batch, longest))
+    };
+    let mut needs = vec![footprint(job.model)?];
+    if let Some(dir) = job.reference {
+        // The two run one after the other.
+        needs.push(Footprint { activations: 0, ..footprint(dir)? });
+    }
+    job.memory.check("the evaluation", &needs)
 }
 
 pub(crate) fn describe(result: &EvalResult) -> String {

@@ -3,6 +3,7 @@
 mod bad_rows;
 mod data_check;
 mod data_convert;
+mod data_generate;
 mod data_show;
 mod doctor;
 pub(crate) mod eval;
@@ -16,6 +17,7 @@ pub(crate) mod select;
 mod sft;
 mod stage;
 pub(crate) mod train;
+mod train_data;
 
 pub(crate) use explain::heatmap;
 pub(crate) use report::{curves, find_runs};
@@ -35,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Data(DataCommand::Check(args)) => data_check::run(&args),
         Command::Data(DataCommand::Show(args)) => data_show::run(&args),
         Command::Data(DataCommand::Convert(args)) => data_convert::run(&args),
+        Command::Data(DataCommand::Generate(args)) => data_generate::run(&args),
         Command::Sft(args) => sft::run(&args),
         Command::Oracle(args) => oracle::run(&args),
         Command::Score(args) => score::run(&args),

@@ -1,16 +1,14 @@
 //! `sepo-cli oracle`
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sepo_data::TokenizeConfig;
 use sepo_loss::Objective;
 use sepo_model::Model;
-use sepo_oracle::{
-    DpoConfig, REFERENCE_LOGPS_FILE, Subset, stored_reference_logps, train_oracle, train_reference,
-};
+use sepo_oracle::{DpoConfig, REFERENCE_LOGPS_FILE, Subset, train_oracle, train_reference};
 use sepo_train::{
-    EvalReport, RunOptions, TrainConfig, TrainData, TrainExample, TrainOutcome, evaluate_pairs,
-    reference_logps,
+    EvalReport, Examples, Footprint, RunOptions, TrainConfig, TrainData, TrainOutcome, evaluate_pairs,
 };
 use serde::Serialize;
 
@@ -18,10 +16,12 @@ use super::stage;
 use crate::args::{DataArgs, OracleArgs};
 use crate::claim;
 use crate::console::{grouped, number, percent, result, say, warn};
+use crate::examples;
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::length::max_length;
-use crate::model_dir::{check_fit, load_model, load_tokenizer};
+use crate::memory::Memory;
+use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
 use crate::progress::Progress;
 
@@ -46,6 +46,7 @@ pub(crate) struct OracleJob<'a> {
     pub(crate) reference_epochs: f64,
     pub(crate) dpo: DpoConfig,
     pub(crate) train: TrainConfig,
+    pub(crate) memory: Memory,
     /// Folder for `reference` and `oracle`.
     pub(crate) out: &'a Path,
 }
@@ -86,6 +87,7 @@ pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
         reference_epochs: args.reference_epochs,
         dpo: DpoConfig { beta: args.beta, label_smoothing: args.label_smoothing },
         train: args.train.config(LEARNING_RATE),
+        memory: args.memory.memory(),
         out: &args.out,
     };
     match make(&job)? {
@@ -104,31 +106,33 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
     let objective = Objective::Dpo { beta: job.dpo.beta, label_smoothing: job.dpo.label_smoothing };
     objective.check()?;
     let lock = claim::existing(job.out)?;
-    let tokenizer = load_tokenizer(job.model, &job.tokens)?;
-    let base = load_model("model", job.reference.unwrap_or(job.model))?;
+    let tokenizer = Arc::new(load_tokenizer(job.model, &job.tokens)?);
+    let start = job.reference.unwrap_or(job.model);
+    check_memory(job, start)?;
+    let base = load_model("model", start)?;
     check_fit(&base, &tokenizer)?;
     stage::check_config(&objective, &job.train, base.parameters.len())?;
     for part in ["reference", "oracle"] {
         claim::check_model(&job.out.join(part), &base.config)?;
     }
-    let pairs = PairStream::open(job.data, job.read, &tokenizer)?.collect_all()?;
-    let subset = Subset::draw(pairs.len(), job.fraction, job.train.seed)?;
-    let examples: Vec<TrainExample> = pairs.into_iter().map(stage::example).collect();
-    let pick = |indices: &[usize]| indices.iter().map(|i| examples[*i].clone()).collect::<Vec<_>>();
-    let used = pick(&subset.used);
-    say(format!("oracle: {} of {} pairs", grouped(used.len() as u64), grouped(examples.len() as u64)));
+    let pairs = PairStream::open(job.data, job.read, &tokenizer)?;
+    let held = examples::of_pairs(pairs, job.memory.spill(job.out), |pair| Ok(stage::example(pair)))?;
+    let all = held.examples();
+    let subset = Subset::draw(all.len(), job.fraction, job.train.seed)?;
+    let used = all.picked(&subset.used);
+    say(format!("oracle: {} of {} pairs", grouped(used.len() as u64), grouped(all.len() as u64)));
 
     let _lock = claim::folder(job.out, lock)?;
-    let reference = match make_reference(job, base, &used)? {
+    let reference = match make_reference(job, base, used)? {
         Ok(reference) => reference,
         Err(exit) => return Ok(Err(exit)),
     };
-    let held_out = pick(&subset.held_out[..subset.held_out.len().min(job.eval_pairs)]);
+    let held_out = &subset.held_out[..subset.held_out.len().min(job.eval_pairs)];
     let (oracle, outcome) = match make_oracle(job, &reference, used)? {
         Ok(made) => made,
         Err(exit) => return Ok(Err(exit)),
     };
-    let held_out = measure(job, &reference, &oracle, held_out)?;
+    let held_out = measure(job, &reference, &oracle, all.picked(held_out))?;
     Ok(Ok(OracleResult {
         max_length: job.tokens.truncation.max_length,
         pairs_used: subset.used.len(),
@@ -138,11 +142,19 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
     }))
 }
 
+/// Refuses a model or passes that do not fit into the memory there may be, the reference beside the oracle.
+fn check_memory(job: &OracleJob<'_>, start: &Path) -> Result<(), CliError> {
+    let training =
+        Footprint::training(&read_config(start)?, &job.train, 2 * job.tokens.truncation.max_length);
+    let reference = Footprint { weights: training.weights, ..Footprint::default() };
+    job.memory.check("training the oracle", &[training, reference])
+}
+
 /// The reference in `out/reference`: brought along, or fine-tuned on the chosen responses.
 fn make_reference(
     job: &OracleJob<'_>,
     base: Model,
-    used: &[TrainExample],
+    used: Examples<'_>,
 ) -> Result<Result<Model, Exit>, CliError> {
     let dir = job.out.join("reference");
     let mut model = base;
@@ -169,20 +181,16 @@ fn make_reference(
 type Made = Result<(Model, TrainOutcome), Exit>;
 
 /// The oracle in `out/oracle`, by DPO from the reference, whose log-probs are computed once.
-fn make_oracle(
-    job: &OracleJob<'_>,
-    reference: &Model,
-    mut used: Vec<TrainExample>,
-) -> Result<Made, CliError> {
+fn make_oracle(job: &OracleJob<'_>, reference: &Model, used: Examples<'_>) -> Result<Made, CliError> {
     let dir = job.out.join("oracle");
     std::fs::create_dir_all(&dir).map_err(|source| crate::exit::io_error(&dir, source))?;
     let config = &job.train;
-    let stored = dir.join(REFERENCE_LOGPS_FILE);
-    stored_reference_logps(reference, &mut used, &stored, config.tokens_per_batch)?;
+    let stored = (&*dir.join(REFERENCE_LOGPS_FILE), config.tokens_per_batch);
+    let used = examples::with_stored_reference(reference, used, stored, job.memory.spill(&dir))?;
     let mut oracle = reference.clone();
     let mut observer = Progress::new("oracle");
     let options = RunOptions { dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };
-    let data = TrainData { examples: &used, eval: &[] };
+    let data = TrainData::new(used.examples());
     let outcome = train_oracle(&mut oracle, data, job.dpo, config, options)?;
     drop(observer);
     if let Some(exit) = stage::stopped(&outcome, &dir) {
@@ -197,17 +205,17 @@ fn measure(
     job: &OracleJob<'_>,
     reference: &Model,
     oracle: &Model,
-    mut held_out: Vec<TrainExample>,
+    held_out: Examples<'_>,
 ) -> Result<Option<HeldOut>, CliError> {
     if held_out.is_empty() {
         return Ok(None);
     }
     let tokens = job.train.tokens_per_batch;
-    reference_logps(reference, &mut held_out, tokens)?;
+    let held_out = examples::with_reference(reference, held_out, tokens, job.memory.spill(job.out))?;
     let objective = Objective::Dpo { beta: job.dpo.beta, label_smoothing: 0.0 };
     let measured = HeldOut {
-        reference: evaluate_pairs(reference, &held_out, &objective, tokens)?,
-        oracle: evaluate_pairs(oracle, &held_out, &objective, tokens)?,
+        reference: evaluate_pairs(reference, held_out.examples(), &objective, tokens)?,
+        oracle: evaluate_pairs(oracle, held_out.examples(), &objective, tokens)?,
     };
     if measured.oracle.accuracy_by_reward.is_some_and(|share| share < 0.5) {
         warn(

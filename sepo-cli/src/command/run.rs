@@ -7,7 +7,8 @@ use crate::recipe::{Summary, dry_run, execute, load};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     crate::interrupt::save_by(args.save_by);
-    let recipe = load(&args.recipe, &args.set)?;
+    let mut recipe = load(&args.recipe, &args.set)?;
+    recipe.memory = args.memory.memory().or(recipe.memory);
     if args.dry_run {
         let summary = dry_run(&recipe)?;
         result(args.machine.form(), &summary, |summary| {

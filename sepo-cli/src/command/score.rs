@@ -1,19 +1,22 @@
 //! `sepo-cli score`
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sepo_data::{ContentSource, PairTokenizer, ScoresMeta, ScoresWriter, TokenizeConfig};
 use sepo_model::Dtype;
 use sepo_select::{ScoreConfig, ScoreReport, Scorer, score_pairs};
+use sepo_train::Footprint;
 use serde::Serialize;
 
 use crate::args::{DataArgs, ScoreArgs};
 use crate::console::{grouped, percent, result, say, warn};
 use crate::exit::{CliError, Exit};
 use crate::length::max_length;
-use crate::model_dir::{check_fit, load_model, load_tokenizer};
+use crate::memory::Memory;
+use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::{PairStream, RowCounts};
 
 /// Everything that decides scores.
@@ -27,6 +30,7 @@ pub(crate) struct ScoreJob<'a> {
     pub(crate) tokens: TokenizeConfig,
     pub(crate) tokens_per_batch: usize,
     pub(crate) dtype: Dtype,
+    pub(crate) memory: Memory,
     /// `scores.parquet`, which appears only when complete.
     pub(crate) out: &'a Path,
 }
@@ -51,6 +55,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
         tokens: pairs.tokens.config(length),
         tokens_per_batch: args.forward.tokens_per_batch.get(),
         dtype: args.dtype.into(),
+        memory: args.memory.memory(),
         out: &args.out,
     };
     if let Some(scored) = make(&job, &AtomicBool::new(false))? {
@@ -61,9 +66,10 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
 
 /// What scoring came to; `None` where `stop` was set before its end, and then there is no file.
 pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<ScoreResult>, CliError> {
+    check_memory(job)?;
     let oracle = load_model("oracle", job.oracle)?;
     let reference = load_model("reference", job.reference)?;
-    let tokenizer = load_tokenizer(job.oracle, &job.tokens)?;
+    let tokenizer = Arc::new(load_tokenizer(job.oracle, &job.tokens)?);
     check_fit(&oracle, &tokenizer)?;
     check_fit(&reference, &tokenizer)?;
     same_tokenizer(job, &tokenizer)?;
@@ -109,6 +115,15 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
         );
     }
     Ok(Some(ScoreResult { max_length: job.tokens.truncation.max_length, scores, rows }))
+}
+
+/// Refuses models and passes that do not fit into the memory there may be; each model has its own buffers.
+fn check_memory(job: &ScoreJob<'_>) -> Result<(), CliError> {
+    let longest = 2 * job.tokens.truncation.max_length;
+    let footprint = |dir: &Path| -> Result<Footprint, CliError> {
+        Ok(Footprint::inference(&read_config(dir)?, job.tokens_per_batch, longest))
+    };
+    job.memory.check("scoring", &[footprint(job.oracle)?, footprint(job.reference)?])
 }
 
 /// Refuses an oracle and a reference that read text differently.

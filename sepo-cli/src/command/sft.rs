@@ -1,15 +1,18 @@
 //! `sepo-cli sft`
 
+use std::sync::Arc;
+
 use sepo_loss::Objective;
-use sepo_train::TrainData;
+use sepo_train::{Footprint, TrainData};
 
 use super::stage::{self, Trained};
 use crate::args::SftArgs;
 use crate::claim;
 use crate::console::{number, result};
+use crate::examples;
 use crate::exit::{CliError, Exit};
 use crate::length::max_length;
-use crate::model_dir::{check_fit, load_model, load_tokenizer};
+use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
 
 /// Learning rate of supervised fine-tuning where none is typed.
@@ -21,14 +24,17 @@ pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
     let lock = claim::existing(&args.out)?;
     let tokens = &args.pairs.tokens;
     let length = max_length(tokens.max_length, &[&args.model])?;
+    let config = args.train.config(LEARNING_RATE);
+    let memory = args.memory.memory();
+    let needs = Footprint::training(&read_config(&args.model)?, &config, length);
+    memory.check("fine-tuning", &[needs])?;
     let mut model = load_model("model", &args.model)?;
-    let tokenizer = load_tokenizer(&args.model, &tokens.config(length))?;
+    let tokenizer = Arc::new(load_tokenizer(&args.model, &tokens.config(length))?);
     check_fit(&model, &tokenizer)?;
     claim::check_model(&args.out, &model.config)?;
-    let pairs = PairStream::open(&args.pairs.data, &args.pairs.read, &tokenizer)?.collect_all()?;
-    let examples = stage::chosen_only(pairs);
-    let data = TrainData { examples: &examples, eval: &[] };
-    let config = args.train.config(LEARNING_RATE);
+    let pairs = PairStream::open(&args.pairs.data, &args.pairs.read, &tokenizer)?;
+    let held = examples::of_pairs(pairs, memory.spill(&args.out), |pair| Ok(stage::chosen_only(pair)))?;
+    let data = TrainData::new(held.examples());
     let _lock = claim::folder(&args.out, lock)?;
     let outcome = stage::run("sft", &mut model, data, (&Objective::Sft, &config), &args.out)?;
     if let Some(exit) = stage::stopped(&outcome, &args.out) {

@@ -57,12 +57,9 @@ pub(crate) fn run(
     Ok(train(model, data, objective, config, options)?)
 }
 
-/// The examples' chosen responses alone.
-pub(crate) fn chosen_only(pairs: Vec<TokenizedPair>) -> Vec<TrainExample> {
-    pairs
-        .into_iter()
-        .map(|pair| TrainExample::pair(pair.row, pair.prompt_ids, pair.chosen.ids, Vec::new()))
-        .collect()
+/// A pair as an example of its chosen response alone.
+pub(crate) fn chosen_only(pair: TokenizedPair) -> TrainExample {
+    TrainExample::pair(pair.row, pair.prompt_ids, pair.chosen.ids, Vec::new())
 }
 
 /// Says that a run was stopped and how to go on; the exit code for it.

@@ -51,7 +51,7 @@ pub(crate) fn base(settings: &Settings, data: &Data, out: &Path) -> Result<Model
     let mut model = Model::random(config, settings.seed).map_err(CliError::from)?;
     let dir = out.join("base");
     stage("base", &dir, |options| {
-        let data = TrainData { examples: &data.base, eval: &[] };
+        let data = TrainData::new(&data.base);
         Ok(train(&mut model, data, &Objective::Sft, &settings.base, options)?)
     })?;
     model.save(&dir, Some(&data.tokenizer_dir)).map_err(CliError::from)?;
@@ -62,7 +62,7 @@ pub(crate) fn base(settings: &Settings, data: &Data, out: &Path) -> Result<Model
 pub(crate) fn scorers(settings: &Settings, data: &Data, base: Model, out: &Path) -> Result<Scorers, Stopped> {
     let subset =
         Subset::draw(data.pairs.len(), settings.oracle_fraction, settings.seed).map_err(CliError::from)?;
-    let mut used: Vec<TrainExample> = subset.used.iter().map(|i| example(&data.pairs[*i])).collect();
+    let mut used: Vec<TrainExample> = subset.used.iter().map(|i| example(&data.pairs[*i as usize])).collect();
 
     let mut reference = base;
     let dir = out.join("reference");
@@ -79,7 +79,7 @@ pub(crate) fn scorers(settings: &Settings, data: &Data, base: Model, out: &Path)
     let mut oracle = reference.clone();
     let dpo = DpoConfig { beta: settings.beta, label_smoothing: 0.0 };
     stage("oracle", &dir, |options| {
-        let data = TrainData { examples: &used, eval: &[] };
+        let data = TrainData::new(&used);
         Ok(train_oracle(&mut oracle, data, dpo, &settings.oracle, options)?)
     })?;
     oracle.save(&dir, Some(&data.tokenizer_dir)).map_err(CliError::from)?;
@@ -100,7 +100,7 @@ pub(crate) fn policy(
 ) -> Result<Model, Stopped> {
     let mut policy = start.clone();
     stage(name, dir, |options| {
-        Ok(train(&mut policy, TrainData { examples, eval: &[] }, objective, config, options)?)
+        Ok(train(&mut policy, TrainData::new(examples), objective, config, options)?)
     })?;
     Ok(policy)
 }

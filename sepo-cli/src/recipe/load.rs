@@ -23,6 +23,7 @@ use super::{check, keys, length, paths};
 use crate::args::ObjectiveArgs;
 use crate::command::{oracle, train};
 use crate::exit::{CliError, io_error};
+use crate::memory::Memory;
 
 /// A pipeline with every setting resolved and every path relative to where the program runs, or absolute.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(crate) struct Recipe {
     pub(crate) file: PathBuf,
     pub(crate) out: PathBuf,
     pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) memory: Memory,
     pub(super) data: DataSection,
     pub(super) tokens: TokenizeConfig,
     /// The base, or the reference where only that was given.
@@ -142,6 +144,7 @@ impl Written {
             file: file.to_owned(),
             out: beside(self.run.out.ok_or_else(|| missing("run.out", "name the folder for all results"))?),
             threads: self.run.threads,
+            memory: Memory::limited_to(self.run.memory_limit),
             base: beside(base.ok_or_else(|| {
                 missing("models.base", "name the model folder that the oracle is made from")
             })?),

@@ -51,6 +51,7 @@ fn make_oracle(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         reference_epochs: settings.reference_epochs,
         dpo: DpoConfig { beta: settings.beta, label_smoothing: settings.label_smoothing },
         train: recipe.oracle_train.clone(),
+        memory: recipe.memory,
         out: dir,
     };
     finish(oracle::make(&job)?, |summary| oracle::describe(summary, dir))
@@ -67,6 +68,7 @@ fn make_scores(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         tokens: recipe.tokens.clone(),
         tokens_per_batch: recipe.score.tokens_per_batch,
         dtype: recipe.score.dtype,
+        memory: recipe.memory,
         out: &out,
     };
     let made = score::make(&job, interrupted())?.ok_or_else(|| {
@@ -105,6 +107,7 @@ fn make_policy(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         eval_read: &recipe.data.eval_read(),
         tokens: recipe.tokens.clone(),
         train: recipe.train.clone(),
+        memory: recipe.memory,
         out: dir,
     };
     finish(train::make(&job)?, |outcome| train::describe(outcome, dir))
@@ -121,6 +124,8 @@ fn evaluate(recipe: &Recipe, dir: &Path) -> Result<Value, CliError> {
             tokens: recipe.tokens.clone(),
             beta: recipe.eval.beta,
             tokens_per_batch: recipe.eval.tokens_per_batch,
+            memory: recipe.memory,
+            scratch: dir,
         })
     };
     let start = measure(&recipe.policy, None)?;

@@ -14,6 +14,7 @@ use super::keys::names_of;
 use super::stage::joined;
 use crate::args::{DataArgs, ObjectiveArgs, ObjectiveName, template_choice};
 use crate::length::default_length;
+use crate::memory::ByteSize;
 
 /// A section's name and its keys.
 pub(super) struct Section {
@@ -51,6 +52,7 @@ pub(super) struct RunSection {
     pub(super) out: Option<PathBuf>,
     pub(super) seed: u64,
     pub(super) threads: Option<NonZeroUsize>,
+    pub(super) memory_limit: Option<ByteSize>,
 }
 
 /// `[data]`

@@ -17,6 +17,8 @@ use crate::{Message, PairContent};
 /// Pairs that are gathered before they are encoded, and their size: Arrow's offsets end at 2 GiB.
 const BATCH_ROWS: usize = 1024;
 const BATCH_BYTES: usize = 64 << 20;
+/// Encoded bytes after which a row group ends.
+const GROUP_BYTES: usize = 64 << 20;
 
 /// Gathers pairs and writes them as record batches. The first pair decides the columns.
 pub(super) struct ParquetSink {
@@ -67,6 +69,10 @@ impl ParquetSink {
         };
         if !self.pairs.is_empty() {
             writer.write(&batch(&self.pairs, format)?)?;
+            // A row group is in memory until it ends, and by default only a million rows end it.
+            if writer.in_progress_size() >= GROUP_BYTES {
+                writer.flush()?;
+            }
             self.pairs.clear();
             self.n_bytes = 0;
         }

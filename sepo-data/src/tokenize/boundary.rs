@@ -1,9 +1,10 @@
 //! Prompt and response to ids: the border between them.
 
-use tokenizers::{Encoding, Tokenizer};
+use tokenizers::Tokenizer;
 
+use super::byte_level::ByteLevel;
+use super::encoded_text::EncodedText;
 use super::pieces::Pieces;
-use super::spans::spans;
 use super::{Boundary, PairPart, SkipReason};
 use crate::Span;
 
@@ -15,6 +16,8 @@ const SENTINELS: [&str; 7] = ["\n", "a", "1", ".", "語", "\u{1}", "\u{e000}"];
 #[derive(Debug)]
 pub(super) struct TextTokenizer {
     pub(super) tokenizer: Tokenizer,
+    /// The same, where it is of the usual form and can be had faster.
+    byte_level: Option<ByteLevel>,
     pub(super) pieces: Pieces,
     /// Whether a text gets a space in front that it does not have.
     pub(super) invents_space: bool,
@@ -42,18 +45,34 @@ impl TextTokenizer {
                 .collect::<Vec<_>>();
             bytes.concat().strip_prefix(b" ") == Some(probe.as_bytes())
         });
-        Self { tokenizer, pieces, invents_space, hash }
+        // What it does with a text must be what the rules below expect, which is known of these only.
+        let byte_level = ByteLevel::new(&tokenizer).filter(|_| !invents_space);
+        Self { tokenizer, byte_level, pieces, invents_space, hash }
     }
 
     /// Ids of a text, nothing added.
     pub(super) fn ids(&self, text: &str) -> Result<Vec<u32>, tokenizers::Error> {
-        Ok(self.tokenizer.encode_fast(text, false)?.get_ids().to_vec())
+        match self.quickly(text) {
+            Some(encoded) => Ok(encoded?.ids),
+            None => Ok(self.tokenizer.encode_fast(text, false)?.get_ids().to_vec()),
+        }
     }
 
     /// Ids and spans of a text, nothing added.
     pub(super) fn ids_and_spans(&self, text: &str) -> Result<(Vec<u32>, Vec<Span>), tokenizers::Error> {
-        let whole = self.rest(&self.tokenizer.encode(text, false)?, 0, 0, text);
+        let whole = self.rest(self.encode(text)?, 0, 0, text);
         Ok((whole.ids, whole.spans))
+    }
+
+    /// A text as ids with their places, nothing added.
+    fn encode(&self, text: &str) -> Result<EncodedText, tokenizers::Error> {
+        self.quickly(text).unwrap_or_else(|| Ok((&self.tokenizer.encode(text, false)?).into()))
+    }
+
+    /// The same where the text is one that can be had faster.
+    fn quickly(&self, text: &str) -> Option<Result<EncodedText, tokenizers::Error>> {
+        let lengths = self.byte_level.as_ref()?.encode(&self.tokenizer, text)?;
+        Some(lengths.map(EncodedText::from))
     }
 
     /// The ids of `response` after `prompt`.
@@ -69,27 +88,24 @@ impl TextTokenizer {
     ) -> Result<Split, SkipReason> {
         let (prompt, prompt_ids) = prompt;
         let failed = |source| SkipReason::Encode { part, source };
-        let joint = self.tokenizer.encode([prompt, response].concat(), false).map_err(failed)?;
-        if joint.get_ids().starts_with(prompt_ids)
-            && parts_cleanly(joint.get_offsets(), prompt_ids.len(), prompt.len())
-        {
-            return Ok(self.rest(&joint, prompt_ids.len(), prompt.len(), response));
+        let joint = self.encode(&[prompt, response].concat()).map_err(failed)?;
+        if joint.ids.starts_with(prompt_ids) && joint.parts_cleanly(prompt_ids.len(), prompt.len()) {
+            return Ok(self.rest(joint, prompt_ids.len(), prompt.len(), response));
         }
         if policy == Boundary::Strict {
             return Err(SkipReason::Straddles { part });
         }
         if !self.invents_space {
-            let alone = self.tokenizer.encode(response, false).map_err(failed)?;
-            return Ok(Split { is_resplit: true, ..self.rest(&alone, 0, 0, response) });
+            let alone = self.encode(response).map_err(failed)?;
+            return Ok(Split { is_resplit: true, ..self.rest(alone, 0, 0, response) });
         }
         for sentinel in SENTINELS {
-            let led = self.tokenizer.encode([sentinel, response].concat(), false).map_err(failed)?;
-            let n_sentinel =
-                led.get_offsets().iter().take_while(|offsets| offsets.1 <= sentinel.len()).count();
-            if n_sentinel > 0 && parts_cleanly(led.get_offsets(), n_sentinel, sentinel.len()) {
+            let led = self.encode(&[sentinel, response].concat()).map_err(failed)?;
+            let n_sentinel = led.n_until(sentinel.len());
+            if n_sentinel > 0 && led.parts_cleanly(n_sentinel, sentinel.len()) {
                 return Ok(Split {
                     is_resplit: true,
-                    ..self.rest(&led, n_sentinel, sentinel.len(), response)
+                    ..self.rest(led, n_sentinel, sentinel.len(), response)
                 });
             }
         }
@@ -97,19 +113,10 @@ impl TextTokenizer {
     }
 
     /// The tokens from `first` on, whose text starts at byte `start` of what was encoded.
-    fn rest(&self, encoding: &Encoding, first: usize, start: usize, response: &str) -> Split {
-        let ids = encoding.get_ids()[first..].to_vec();
-        let offsets: Vec<_> = encoding.get_offsets()[first..]
-            .iter()
-            .map(|&(from, to)| (from.saturating_sub(start), to.saturating_sub(start)))
-            .collect();
-        let spans = spans(response, &ids, &offsets, &self.pieces);
+    fn rest(&self, encoded: EncodedText, first: usize, start: usize, response: &str) -> Split {
+        let spans = encoded.spans(first, start, response, &self.pieces);
+        let mut ids = encoded.ids;
+        ids.drain(..first);
         Split { ids, spans, is_resplit: false }
     }
-}
-
-/// Whether the first `n` tokens end by byte `border` and the others start from there.
-fn parts_cleanly(offsets: &[(usize, usize)], n: usize, border: usize) -> bool {
-    offsets[..n].iter().all(|&(_, end)| end <= border)
-        && offsets[n..].iter().all(|&(start, _)| start >= border)
 }

@@ -1,14 +1,17 @@
 //! Pairs to ids: made once, by one rule, stored as integers.
 
 mod boundary;
+mod byte_level;
 mod chat;
 mod closing;
 mod config;
 mod encode;
+mod encoded_text;
 mod error;
 mod pair_tokenizer;
 mod pieces;
 mod report;
+mod rows;
 mod skip;
 mod spans;
 mod special;
@@ -23,6 +26,7 @@ pub use encode::{EncodeNotes, EncodedPair, ResponseNotes};
 pub use error::TokenizeError;
 pub use pair_tokenizer::PairTokenizer;
 pub use report::{SideReport, TokenizeReport};
+pub use rows::{EncodedRow, EncodedRows};
 pub use skip::{PairPart, SkipReason, SkippedPair};
 pub use special::{SpecialSource, SpecialToken, SpecialTokens};
 pub use stream::EncodeStream;

@@ -121,6 +121,17 @@ fn spelling(tokenizer: &Tokenizer) -> Spelling {
     }
 }
 
+/// The letter of GPT-2's alphabet for each byte.
+pub(super) fn letters() -> [char; 256] {
+    let mut letters = ['\0'; 256];
+    for (letter, byte) in ('\0'..).zip(byte_alphabet()) {
+        if let Some(byte) = byte {
+            letters[usize::from(byte)] = letter;
+        }
+    }
+    letters
+}
+
 /// Which byte a character of GPT-2's alphabet stands for: printable Latin-1 for itself, the others from U+0100 on.
 fn byte_alphabet() -> Vec<Option<u8>> {
     let mut alphabet = vec![None; 0x144];

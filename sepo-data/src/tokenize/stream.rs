@@ -53,7 +53,7 @@ impl PairTokenizer {
         }
     }
 
-    fn encode_or_skip(&self, pair: &PreferencePair) -> Encoded {
+    pub(super) fn encode_or_skip(&self, pair: &PreferencePair) -> Encoded {
         self.encode(pair).map_err(|reason| SkippedPair {
             row: pair.row,
             file: pair.file.clone(),

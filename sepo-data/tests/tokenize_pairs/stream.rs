@@ -1,9 +1,11 @@
 //! The stream is the loop, on any number of threads.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::fixture::{Kind, text, tokenizer, wide};
-use sepo_data::TokenizeReport;
+use sepo_data::{BadRow, DataError, EncodedRow, PairRow, TokenizeReport};
 
 fn pairs(n: u64) -> impl Iterator<Item = sepo_data::PreferencePair> {
     (0..n).map(|row| {
@@ -69,4 +71,75 @@ fn no_more_than_a_chunk_is_read_ahead() {
     let mut stream = tokenizer.encode_stream(counted);
     assert!(stream.next().is_some());
     assert_eq!(n_read.get(), 256);
+}
+
+/// The rows of a file: pairs, pairs that are skipped, rows that are no pairs, and perhaps an error at the end.
+fn rows(n: u64, fails: bool) -> impl Iterator<Item = Result<PairRow, DataError>> + Send + 'static {
+    let rows = pairs(n).map(|pair| {
+        let bad = || BadRow {
+            file: "pairs.jsonl".into(),
+            row: pair.file_row,
+            reason: sepo_data::BadReason::IdenticalSides,
+        };
+        Ok(if pair.row % 11 == 5 { PairRow::Bad(bad()) } else { PairRow::Pair(pair) })
+    });
+    let error = DataError::NoRows { files: Vec::new() };
+    rows.collect::<Vec<_>>().into_iter().chain(fails.then_some(Err(error)))
+}
+
+#[test]
+fn rows_come_out_in_order_with_all_that_became_of_them_on_any_number_of_threads() {
+    let tokenizer = Arc::new(tokenizer(Kind::ByteLevel, &wide()));
+    for (n, n_threads, fails) in
+        [(0, 2, false), (1, 0, false), (600, 1, true), (600, 2, false), (601, 7, true)]
+    {
+        let mut encoded = tokenizer.encode_rows(rows(n, fails), n_threads);
+        let mut by_hand = TokenizeReport::default();
+        for row in rows(n, fails) {
+            let found = encoded.next().unwrap();
+            match row {
+                Err(error) => assert_eq!(found.unwrap_err().to_string(), error.to_string()),
+                Ok(PairRow::Bad(bad)) => {
+                    assert!(matches!(found.unwrap(), EncodedRow::Bad(found) if found == bad));
+                }
+                Ok(PairRow::Pair(pair)) => match (found.unwrap(), tokenizer.encode(&pair)) {
+                    (EncodedRow::Pair(found), Ok(expected)) => {
+                        by_hand.add(&expected);
+                        assert_eq!(found, expected);
+                    }
+                    (EncodedRow::Skipped(found), Err(expected)) => {
+                        by_hand.add_skipped(&expected);
+                        assert_eq!((found.row, found.file_row), (pair.row, pair.file_row));
+                        assert_eq!(found.reason.to_string(), expected.to_string());
+                    }
+                    other => panic!("{other:?}"),
+                },
+            }
+            assert_eq!(encoded.report(), &by_hand, "counts are those of what has come out");
+        }
+        assert!(encoded.next().is_none());
+        assert!(encoded.next().is_none());
+    }
+}
+
+#[test]
+fn reading_ahead_is_bounded_and_ends_with_the_consumer() {
+    let tokenizer = Arc::new(tokenizer(Kind::ByteLevel, &wide()));
+    let n_read = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&n_read);
+    let endless = (0..u64::MAX).map(move |row| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut pair = text("the qui", "ck brown", " no");
+        pair.row = row;
+        Ok(PairRow::Pair(pair))
+    });
+    let mut encoded = tokenizer.encode_rows(endless, 2);
+    assert!(encoded.next().is_some());
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    // 4 places, 1 chunk with the consumer, 1 with the reader.
+    assert!(n_read.load(Ordering::Relaxed) <= 6 * 64, "{n_read:?}");
+    drop(encoded);
+    while Arc::strong_count(&n_read) > 1 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }

@@ -112,7 +112,7 @@ pub(crate) fn run(
 ) -> (Model, Recorder<'static>, Result<TrainOutcome, TrainError>) {
     let mut model = tiny_model(1);
     let mut recorder = Recorder::default();
-    let data = TrainData { examples, eval: &[] };
+    let data = TrainData::new(examples);
     let interrupt = AtomicBool::new(false);
     let options = RunOptions { dir, observer: &mut recorder, interrupt: &interrupt };
     let outcome = train(&mut model, data, objective, config, options);
@@ -131,7 +131,7 @@ pub(crate) fn run_until(
     let interrupt = AtomicBool::new(false);
     let mut recorder = Recorder { stop_after: Some((step, &interrupt)), ..Recorder::default() };
     let options = RunOptions { dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
-    train(&mut model, TrainData { examples, eval: &[] }, objective, config, options).unwrap()
+    train(&mut model, TrainData::new(examples), objective, config, options).unwrap()
 }
 
 /// Bits of all weights.

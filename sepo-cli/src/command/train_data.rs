@@ -1,0 +1,155 @@
+//! What `sepo-cli train` learns from: a selection with its weights, or pairs, with a reference's log-probs where needed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sepo_data::{PairTokenizer, SelectionMeta, SelectionReader, TokenizedPair};
+use sepo_loss::{Normalizer, Objective};
+use sepo_model::Model;
+use sepo_oracle::REFERENCE_LOGPS_FILE;
+use sepo_train::{HeldExamples, Spill, TrainExample};
+
+use super::stage;
+use crate::args::DataArgs;
+use crate::console::{grouped, say};
+use crate::examples;
+use crate::exit::{CliError, Exit};
+use crate::model_dir::load_model;
+use crate::pairs::PairStream;
+
+/// How inputs become examples.
+pub(super) struct ExampleReader<'a> {
+    pub(super) objective: &'a Objective,
+    pub(super) tokenizer: &'a Arc<PairTokenizer>,
+    /// Positions that the model has.
+    pub(super) positions: usize,
+    /// Where examples lie.
+    pub(super) spill: Spill,
+}
+
+/// Whether the one input is a selection.
+pub(super) fn is_selection(inputs: &[String]) -> bool {
+    matches!(inputs, [path] if SelectionReader::open(path).is_ok())
+}
+
+impl ExampleReader<'_> {
+    /// Examples from a selection with its weights, or from pairs.
+    pub(super) fn read(&self, inputs: &[String], read: &DataArgs) -> Result<HeldExamples, CliError> {
+        if let [path] = inputs
+            && let Ok(reader) = SelectionReader::open(path)
+        {
+            return self.read_selection(reader);
+        }
+        if matches!(self.objective, Objective::SePo { .. }) {
+            return Err(CliError::usage(
+                format!(
+                    "`{}` is no selection, and `--objective sepo` trains on selected tokens",
+                    inputs.join(" ")
+                ),
+                "make one with `sepo-cli score` and `sepo-cli select`, or train on all tokens with `--objective simpo`",
+            ));
+        }
+        self.read_pairs(inputs, read)
+    }
+
+    /// Examples from pairs, every token counted.
+    pub(super) fn read_pairs(&self, inputs: &[String], read: &DataArgs) -> Result<HeldExamples, CliError> {
+        let example = |pair: TokenizedPair| {
+            self.fitting(if matches!(self.objective, Objective::Sft) {
+                stage::chosen_only(pair)
+            } else {
+                stage::example(pair)
+            })
+        };
+        let pairs = PairStream::open(inputs, read, self.tokenizer)?;
+        examples::of_pairs(pairs, self.spill.clone(), example)
+    }
+
+    fn read_selection(&self, reader: SelectionReader) -> Result<HeldExamples, CliError> {
+        let meta = reader.meta().clone();
+        say(format!("data: selection by rule `{}`, {} pairs", meta.rule, grouped(meta.n_kept)));
+        self.check_selection(&meta)?;
+        let selected = reader.map(|pair| {
+            let pair = pair?;
+            let mut example =
+                TrainExample::pair(pair.row, pair.prompt_ids, pair.chosen_ids, pair.rejected_ids);
+            example.chosen_nominal *= meta.keep_chosen.unwrap_or(1.0);
+            example.rejected_nominal *= meta.keep_rejected.unwrap_or(1.0);
+            example.chosen_weights = Some(pair.chosen_weights);
+            example.rejected_weights = Some(pair.rejected_weights);
+            self.fitting(example)
+        });
+        let held = examples::collect(selected, self.spill.clone())?;
+        if held.examples().is_empty() {
+            return Err(CliError::new(
+                Exit::Data,
+                "the selection holds no pair",
+                "select again, keeping more",
+            ));
+        }
+        Ok(held)
+    }
+
+    /// Refuses a selection of other ids, or without the share that the objective divides by.
+    fn check_selection(&self, meta: &SelectionMeta) -> Result<(), CliError> {
+        let made_with = meta.scores.as_ref().and_then(|scores| scores.tokenizer.as_ref());
+        if let (Some(made_with), Some(ours)) = (made_with, self.tokenizer.tokenizer_hash())
+            && made_with.content_hash != ours
+        {
+            return Err(CliError::usage(
+                "the selection was made with another tokenizer than the model's, so its ids do not mean the same",
+                "score with an oracle that shares the policy's tokenizer",
+            ));
+        }
+        let nominal = matches!(self.objective, Objective::SePo { normalizer: Normalizer::Nominal, .. });
+        if nominal && (meta.keep_chosen.is_none() || meta.keep_rejected.is_none()) {
+            return Err(CliError::usage(
+                format!(
+                    "the selection by rule `{}` keeps no fixed share, which `--normalizer nominal` divides by",
+                    meta.rule
+                ),
+                "use `--normalizer count`",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses an example longer than the model's positions, as a selection for another model may hold.
+    fn fitting(&self, example: TrainExample) -> Result<TrainExample, CliError> {
+        let n_tokens = example.prompt_ids.len() + example.chosen_ids.len().max(example.rejected_ids.len());
+        let positions = self.positions;
+        if n_tokens <= positions {
+            return Ok(example);
+        }
+        Err(CliError::usage(
+            format!(
+                "row {} has {n_tokens} tokens, more than the model's {positions} positions (max_position_embeddings)",
+                example.row
+            ),
+            format!("score and select again with `--max-length {positions}`"),
+        ))
+    }
+}
+
+/// Examples to train on and to measure on, with the log-probs of the reference in `dir`; those of the former are kept in
+/// the run's folder `out`.
+pub(super) fn add_reference(
+    (model, dir): (&Model, &Path),
+    [train, eval]: [HeldExamples; 2],
+    (out, tokens_per_batch): (&Path, usize),
+    spill: &Spill,
+) -> Result<[HeldExamples; 2], CliError> {
+    let reference = load_model("reference", dir)?;
+    let vocab = [model, &reference].map(|model| model.config.vocab);
+    if vocab[0] != vocab[1] {
+        return Err(CliError::usage(
+            format!("the model's vocabulary has {} entries, the reference's {}", vocab[0], vocab[1]),
+            "model and reference must read the same ids",
+        ));
+    }
+    let stored = (&*out.join(REFERENCE_LOGPS_FILE), tokens_per_batch);
+    Ok([
+        examples::with_stored_reference(&reference, train.examples(), stored, spill.clone())?,
+        examples::with_reference(&reference, eval.examples(), tokens_per_batch, spill.clone())?,
+    ])
+}

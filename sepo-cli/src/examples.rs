@@ -1,0 +1,82 @@
+//! Pairs as examples, in memory while they are few.
+
+use std::path::Path;
+
+use sepo_data::TokenizedPair;
+use sepo_model::Model;
+use sepo_oracle::{Origin, stored_reference_logps_of_each};
+use sepo_train::{
+    ExampleCollector, Examples, HeldExamples, Spill, TrainError, TrainExample, reference_logps_of_each,
+};
+
+use crate::console::{grouped, say};
+use crate::exit::CliError;
+use crate::memory::ByteSize;
+use crate::pairs::PairStream;
+
+/// All pairs of the stream as examples, with [`PairStream::close`].
+pub(crate) fn of_pairs(
+    mut pairs: PairStream<'_>,
+    spill: Spill,
+    example: impl Fn(TokenizedPair) -> Result<TrainExample, CliError>,
+) -> Result<HeldExamples, CliError> {
+    let held = collect(pairs.by_ref().map(|pair| example(pair?)), spill)?;
+    pairs.close()?;
+    Ok(held)
+}
+
+/// All of these examples.
+pub(crate) fn collect(
+    examples: impl Iterator<Item = Result<TrainExample, CliError>>,
+    spill: Spill,
+) -> Result<HeldExamples, CliError> {
+    let mut collector = ExampleCollector::new(spill.clone());
+    for example in examples {
+        collector.push(example?)?;
+    }
+    finish(collector, &spill)
+}
+
+/// The same examples with the reference's log-probs.
+pub(crate) fn with_reference(
+    reference: &Model,
+    examples: Examples<'_>,
+    tokens_per_batch: usize,
+    spill: Spill,
+) -> Result<HeldExamples, CliError> {
+    let mut collector = ExampleCollector::new(spill.clone());
+    reference_logps_of_each(reference, examples, tokens_per_batch, |example, logps| {
+        collector.push(TrainExample { reference: Some(logps), ..example.clone() })
+    })?;
+    finish(collector, &spill)
+}
+
+/// The same examples with the reference's log-probs, which are kept at `path`.
+pub(crate) fn with_stored_reference(
+    reference: &Model,
+    examples: Examples<'_>,
+    (path, tokens_per_batch): (&Path, usize),
+    spill: Spill,
+) -> Result<HeldExamples, CliError> {
+    let mut collector = ExampleCollector::new(spill.clone());
+    let push = |example| -> Result<(), TrainError> { collector.push(example) };
+    let origin = stored_reference_logps_of_each(reference, examples, path, tokens_per_batch, push)?;
+    if origin == Origin::Stored {
+        say(format!("reference: log-probs of `{}` are used again", path.display()));
+    }
+    finish(collector, &spill)
+}
+
+fn finish(collector: ExampleCollector, spill: &Spill) -> Result<HeldExamples, CliError> {
+    let held = collector.finish()?;
+    if let HeldExamples::File(file) = &held {
+        say(format!(
+            "data: {} examples take more than {} of memory, so they lie on disk ({} in `{}`) until the command ends",
+            grouped(file.len() as u64),
+            ByteSize(spill.bytes_in_memory),
+            ByteSize(file.n_bytes()?),
+            spill.dir.display()
+        ));
+    }
+    Ok(held)
+}
