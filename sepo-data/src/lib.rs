@@ -55,6 +55,7 @@ mod pack;
 mod pair;
 pub mod planted;
 mod side;
+mod table;
 mod template;
 mod tokenize;
 mod tokenized;
@@ -69,6 +70,7 @@ pub use format::{BadRow, Detected, PairFormat, PairReader, PairRow, ReadConfig, 
 pub use pack::{PackError, PackItem, PackedBatch, PackedPair, RowPolicy, plan_batches};
 pub use pair::{Message, PairContent, PreferencePair};
 pub use side::Side;
+pub use table::TableFault;
 pub use template::{BUILTIN_NAMES, ChatTemplate, GenerationPrompt, TemplateError, TemplateOrigin};
 pub use tokenize::{
     Bos, Boundary, EncodeNotes, EncodeStream, EncodedPair, Eos, LongPrompt, PairPart, PairTexts,

@@ -51,16 +51,21 @@ pub(crate) struct Recipe {
 pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError> {
     let text = std::fs::read_to_string(file)
         .map_err(|source| CliError { exit: crate::exit::Exit::Usage, ..io_error(file, source) })?;
-    let sources = Rc::new(Sources::new(file, &text, overrides)?);
-    let root = sources.parse()?;
-    keys::check(&root, &sources)?;
-    let places = Places::of(&root, Rc::clone(&sources));
-    let written = Written::read(root, &places)?;
-    let mut recipe = written.resolve(file, places)?;
-    check::settings(&recipe, &recipe.places)?;
+    let mut recipe = read(file, &text, overrides)?;
     paths::check_models(&recipe, &recipe.places)?;
     length::fit(&mut recipe)?;
     paths::check_data(&recipe, &recipe.places)?;
+    Ok(recipe)
+}
+
+/// The recipe of this text, its settings checked as far as that needs no other file.
+pub(crate) fn read(file: &Path, text: &str, overrides: &[String]) -> Result<Recipe, Located> {
+    let sources = Rc::new(Sources::new(file, text, overrides)?);
+    let root = sources.parse()?;
+    keys::check(&root, &sources)?;
+    let places = Places::of(&root, Rc::clone(&sources));
+    let recipe = Written::read(root, &places)?.resolve(file, places)?;
+    check::settings(&recipe, &recipe.places)?;
     Ok(recipe)
 }
 

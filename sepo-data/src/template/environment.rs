@@ -13,9 +13,9 @@ use super::json_filter::tojson;
 /// Name of the one template in an environment. Without a suffix, so that nothing is escaped for HTML.
 pub(super) const TEMPLATE_NAME: &str = "chat_template";
 
-/// Steps a rendering may take. A turn takes a few hundred, so this is room for conversations of ten thousand turns,
-/// and a template that means harm stops within seconds.
-pub(super) const FUEL: u64 = 20_000_000;
+/// Steps a rendering may take; making or writing 64 bytes counts as one. A turn takes a few hundred, so this is room for
+/// conversations of ten thousand turns, and a template that means harm stops within half a second, with less than 256 MiB.
+pub(super) const FUEL: u64 = 4_000_000;
 
 /// The message of `raise_exception`, carried as an error's source so that it is told from the engine's own errors.
 #[derive(Debug, thiserror::Error)]

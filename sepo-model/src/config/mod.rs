@@ -2,6 +2,7 @@
 
 mod json;
 mod rope;
+mod size;
 
 use sepo_kernels::{Gelu, RotaryConfig};
 
