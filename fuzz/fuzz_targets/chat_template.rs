@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 const PIECES: [&str; 96] = [
     "{% for m in messages %}", "{% endfor %}", "{% if m.role == 'user' %}", "{% else %}", "{% endif %}", "{{ m.content }}",
     "{% set ns = namespace(x='a') %}", "{% set ns.x = ns.x ~ ns.x %}", "{% set ns.x = [ns.x] %}", "{{ ns.x }}",
-    "{% for i in range(100000) %}", "{% for i in range(9) %}", "{% break %}", "{% continue %}", "{{ 'a' * 1000000 }}",
-    "{{ [0] * 1000000 }}", "{% set s = 'ab' %}", "{% set s = s + s %}", "{% set s = [s, s] %}", "{% set s = {'a': s} %}",
+    "{% for i in range(3000) %}", "{% for i in range(9) %}", "{% break %}", "{% continue %}", "{{ 'a' * 100000 }}",
+    "{{ [0] * 100000 }}", "{% set s = 'ab' %}", "{% set s = s + s %}", "{% set s = [s, s] %}", "{% set s = {'a': s} %}",
     "{{ s }}", "{{ s | length }}", "{{ s | tojson }}", "{{ s | tojson(indent=4) }}", "{{ messages | tojson }}",
     "{{ s | join('abc') }}", "{{ s | replace('', 'ab') }}", "{{ s | indent(100000) }}", "{{ s | list }}", "{{ s | string }}",
     "{{ s | sort }}", "{{ s | unique }}", "{{ s | batch(2) }}", "{{ s | slice(100000) }}", "{{ s | upper }}", "{{ s | trim }}",

@@ -13,10 +13,6 @@ use super::json_filter::tojson;
 /// Name of the one template in an environment. Without a suffix, so that nothing is escaped for HTML.
 pub(super) const TEMPLATE_NAME: &str = "chat_template";
 
-/// Steps a rendering may take; making or writing 64 bytes counts as one. A turn takes a few hundred, so this is room for
-/// conversations of ten thousand turns, and a template that means harm stops within half a second, with less than 256 MiB.
-pub(super) const FUEL: u64 = 4_000_000;
-
 /// The message of `raise_exception`, carried as an error's source so that it is told from the engine's own errors.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -27,7 +23,8 @@ pub(super) fn environment(source: &str) -> Result<Environment<'static>, Template
     let mut env = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     env.set_syntax(syntax.map_err(syntax_error)?);
-    env.set_fuel(Some(FUEL));
+    // Otherwise a failure in a debug build carries a copy of all variables.
+    env.set_debug(false);
     env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     env.add_filter("tojson", tojson);

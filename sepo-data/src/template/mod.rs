@@ -7,6 +7,7 @@
 mod builtin;
 mod environment;
 mod error;
+mod fuel;
 mod generation_tag;
 mod json_filter;
 mod load;
@@ -16,14 +17,15 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDateTime;
 use minijinja::value::Serde;
-use minijinja::{Environment, ErrorKind};
+use minijinja::ErrorKind;
 use serde_json::{Map, Value};
 
 pub use builtin::BUILTIN_NAMES;
 pub use error::TemplateError;
 
 use crate::Message;
-use environment::{FUEL, Raised, TEMPLATE_NAME};
+use environment::{Raised, TEMPLATE_NAME};
+use fuel::{Fueled, Size};
 
 /// Whether a rendering ends in the header of the assistant's next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +61,7 @@ pub enum TemplateOrigin {
 /// ```
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    environments: Fueled,
     source: String,
     origin: TemplateOrigin,
     variables: Map<String, Value>,
@@ -124,8 +126,8 @@ impl ChatTemplate {
     }
 
     fn compile(source: String, origin: TemplateOrigin) -> Result<Self, TemplateError> {
-        let environment = environment::environment(&source)?;
-        Ok(Self { environment, source, origin, variables: Map::new() })
+        let environments = Fueled::new(environment::environment(&source)?);
+        Ok(Self { environments, source, origin, variables: Map::new() })
     }
 
     /// The same template, seeing the special tokens of a model folder (`bos_token`, `eos_token`, …).
@@ -160,7 +162,7 @@ impl ChatTemplate {
     /// ```
     #[must_use]
     pub fn at(mut self, now: NaiveDateTime) -> Self {
-        environment::set_clock(&mut self.environment, Some(now));
+        self.environments.set_clock(now);
         self
     }
 
@@ -174,7 +176,7 @@ impl ChatTemplate {
         messages: &[Message],
         generation_prompt: GenerationPrompt,
     ) -> Result<String, TemplateError> {
-        self.render_value(minijinja::Value::from(Serde(messages)), generation_prompt)
+        self.render_value(minijinja::Value::from(Serde(messages)), Size::of(messages), generation_prompt)
     }
 
     /// The text of a conversation whose messages may carry more than role and content (`tool_calls`, …).
@@ -182,7 +184,7 @@ impl ChatTemplate {
     /// # Errors
     ///
     /// * [`TemplateError::Raised`]: the template refused, in its own words.
-    /// * [`TemplateError::OutOfFuel`]: it does more work than any chat template needs.
+    /// * [`TemplateError::OutOfFuel`]: it does more work than any chat template needs for so much conversation.
     /// * [`TemplateError::Render`]: anything else, with the line.
     ///
     /// # Examples
@@ -201,12 +203,13 @@ impl ChatTemplate {
         messages: &[Value],
         generation_prompt: GenerationPrompt,
     ) -> Result<String, TemplateError> {
-        self.render_value(minijinja::Value::from(Serde(messages)), generation_prompt)
+        self.render_value(minijinja::Value::from(Serde(messages)), Size::of_json(messages), generation_prompt)
     }
 
     fn render_value(
         &self,
         messages: minijinja::Value,
+        size: Size,
         generation_prompt: GenerationPrompt,
     ) -> Result<String, TemplateError> {
         let own = [
@@ -217,8 +220,9 @@ impl ChatTemplate {
         ];
         let given = self.variables.iter().map(|(k, v)| (k.clone(), minijinja::Value::from(Serde(v))));
         let context = minijinja::Value::from_pairs(own.into_iter().chain(given));
-        let template = self.environment.get_template(TEMPLATE_NAME).map_err(render_error)?;
-        template.render(context).map_err(render_error)
+        let (environment, fuel) = self.environments.for_size(size);
+        let failed = |error| render_error(error, fuel);
+        environment.get_template(TEMPLATE_NAME).and_then(|template| template.render(context)).map_err(failed)
     }
 
     /// The template as it was given, before anything was rewritten.
@@ -246,9 +250,9 @@ impl ChatTemplate {
 }
 
 /// Tells what the template said from what the engine says.
-fn render_error(source: minijinja::Error) -> TemplateError {
+fn render_error(source: minijinja::Error, limit: u64) -> TemplateError {
     if source.kind() == ErrorKind::OutOfFuel {
-        return TemplateError::OutOfFuel { limit: FUEL };
+        return TemplateError::OutOfFuel { limit };
     }
     let mut cause = source.source();
     while let Some(error) = cause {

@@ -2,6 +2,7 @@
 
 use tokenizers::{Encoding, Tokenizer};
 
+use super::guard::{Added, encode, encode_fast};
 use super::pieces::Pieces;
 use super::spans::spans;
 use super::{Boundary, PairPart, SkipReason};
@@ -34,7 +35,7 @@ impl TextTokenizer {
     pub(super) fn new(tokenizer: Tokenizer, hash: String) -> Self {
         let pieces = Pieces::new(&tokenizer);
         let invents_space = ["a", "0", "."].iter().any(|probe| {
-            let encoding = tokenizer.encode_fast(*probe, false);
+            let encoding = encode_fast(&tokenizer, probe, Added::Nothing);
             let bytes = encoding
                 .iter()
                 .flat_map(|e| e.get_ids())
@@ -47,12 +48,12 @@ impl TextTokenizer {
 
     /// Ids of a text, nothing added.
     pub(super) fn ids(&self, text: &str) -> Result<Vec<u32>, tokenizers::Error> {
-        Ok(self.tokenizer.encode_fast(text, false)?.get_ids().to_vec())
+        Ok(encode_fast(&self.tokenizer, text, Added::Nothing)?.get_ids().to_vec())
     }
 
     /// Ids and spans of a text, nothing added.
     pub(super) fn ids_and_spans(&self, text: &str) -> Result<(Vec<u32>, Vec<Span>), tokenizers::Error> {
-        let whole = self.rest(&self.tokenizer.encode(text, false)?, 0, 0, text);
+        let whole = self.rest(&encode(&self.tokenizer, text)?, 0, 0, text);
         Ok((whole.ids, whole.spans))
     }
 
@@ -69,7 +70,7 @@ impl TextTokenizer {
     ) -> Result<Split, SkipReason> {
         let (prompt, prompt_ids) = prompt;
         let failed = |source| SkipReason::Encode { part, source };
-        let joint = self.tokenizer.encode([prompt, response].concat(), false).map_err(failed)?;
+        let joint = encode(&self.tokenizer, &[prompt, response].concat()).map_err(failed)?;
         if joint.get_ids().starts_with(prompt_ids)
             && parts_cleanly(joint.get_offsets(), prompt_ids.len(), prompt.len())
         {
@@ -79,11 +80,11 @@ impl TextTokenizer {
             return Err(SkipReason::Straddles { part });
         }
         if !self.invents_space {
-            let alone = self.tokenizer.encode(response, false).map_err(failed)?;
+            let alone = encode(&self.tokenizer, response).map_err(failed)?;
             return Ok(Split { is_resplit: true, ..self.rest(&alone, 0, 0, response) });
         }
         for sentinel in SENTINELS {
-            let led = self.tokenizer.encode([sentinel, response].concat(), false).map_err(failed)?;
+            let led = encode(&self.tokenizer, &[sentinel, response].concat()).map_err(failed)?;
             let n_sentinel =
                 led.get_offsets().iter().take_while(|offsets| offsets.1 <= sentinel.len()).count();
             if n_sentinel > 0 && parts_cleanly(led.get_offsets(), n_sentinel, sentinel.len()) {

@@ -6,6 +6,8 @@ mod closing;
 mod config;
 mod encode;
 mod error;
+mod growth;
+mod guard;
 mod pair_tokenizer;
 mod pieces;
 mod report;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 
+use super::guard::{Added, encode_fast};
 use super::{TokenizeConfig, TokenizeError};
 
 /// What decided on a special token.
@@ -159,8 +160,8 @@ impl Declared {
 
 /// The one token that the post-processor puts before an empty text, if it does.
 fn prepended(tokenizer: &Tokenizer) -> Option<SpecialToken> {
-    let with = tokenizer.encode_fast("a", true).ok()?;
-    let without = tokenizer.encode_fast("a", false).ok()?;
+    let with = encode_fast(tokenizer, "a", Added::Special).ok()?;
+    let without = encode_fast(tokenizer, "a", Added::Nothing).ok()?;
     let extra = with.get_ids().len().checked_sub(without.get_ids().len())?;
     let is_prefix = extra > 0 && with.get_ids()[1..].starts_with(without.get_ids());
     is_prefix.then(|| SpecialToken { id: with.get_ids()[0], source: SpecialSource::PostProcessor })
