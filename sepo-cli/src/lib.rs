@@ -55,6 +55,6 @@ pub fn main() -> ExitCode {
 pub fn check_recipe(text: &str, overrides: &[String]) -> Result<(), String> {
     match recipe::read(std::path::Path::new("recipe.toml"), text, overrides) {
         Ok(_) => Ok(()),
-        Err(mistake) => Err(format!("{:?}", exit::CliError::from(mistake).report)),
+        Err(error) => Err(format!("{:?}", error.report)),
     }
 }

@@ -55,6 +55,7 @@ mod pack;
 mod pair;
 pub mod planted;
 mod side;
+mod small_file;
 mod table;
 mod template;
 mod tokenize;

@@ -39,7 +39,7 @@ pub fn tokenizers() -> Vec<Value> {
         "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
         "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
         "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}});
-    let split = json!({"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}| ?\\p{L}+|\\s+(?!\\S)|\\s+"},
+    let split = json!({"type": "Split", "pattern": {"Regex": "[0-9]{1,3}| ?[a-z]+|\\s+(?!\\S)|\\s+"},
         "behavior": "Isolated", "invert": false});
     vec![
         tokenizer(

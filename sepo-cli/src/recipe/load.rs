@@ -59,7 +59,7 @@ pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError
 }
 
 /// The recipe of this text, its settings checked as far as that needs no other file.
-pub(crate) fn read(file: &Path, text: &str, overrides: &[String]) -> Result<Recipe, Located> {
+pub(crate) fn read(file: &Path, text: &str, overrides: &[String]) -> Result<Recipe, CliError> {
     let sources = Rc::new(Sources::new(file, text, overrides)?);
     let root = sources.parse()?;
     keys::check(&root, &sources)?;

@@ -11,6 +11,7 @@ use super::growth::check_growth;
 use super::guard::{Added, encode_fast, guarded};
 use super::special::Declared;
 use super::{Bos, Eos, SpecialTokens, TemplateChoice, TextHandling, TokenizeConfig, TokenizeError};
+use crate::small_file::{MAX_TOKENIZER_BYTES, read_at_most};
 use crate::{ChatTemplate, GenerationPrompt, Message, TemplateError};
 
 /// Preference pairs to ids, by one rule.
@@ -228,7 +229,8 @@ fn load(dir: &Path) -> Result<TextTokenizer, TokenizeError> {
     if !path.is_file() {
         return Err(TokenizeError::Missing { dir: dir.to_owned() });
     }
-    let bytes = std::fs::read(&path).map_err(|source| TokenizeError::Read { path: path.clone(), source })?;
+    let bytes = read_at_most(&path, MAX_TOKENIZER_BYTES)
+        .map_err(|source| TokenizeError::Read { path: path.clone(), source })?;
     let failed = |source| TokenizeError::Load { path: path.clone(), source };
     let mut tokenizer = guarded(|| Tokenizer::from_bytes(&bytes)).map_err(failed)?;
     // What was understood, not what was written: later forms of the file may spell it otherwise.

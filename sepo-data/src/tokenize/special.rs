@@ -9,6 +9,7 @@ use tokenizers::Tokenizer;
 
 use super::guard::{Added, encode_fast};
 use super::{TokenizeConfig, TokenizeError};
+use crate::small_file::{MAX_CONFIG_BYTES, read_at_most};
 
 /// What decided on a special token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -82,8 +83,8 @@ impl Declared {
             if !path.is_file() {
                 continue;
             }
-            let bytes =
-                std::fs::read(&path).map_err(|source| TokenizeError::Read { path: path.clone(), source })?;
+            let bytes = read_at_most(&path, MAX_CONFIG_BYTES)
+                .map_err(|source| TokenizeError::Read { path: path.clone(), source })?;
             let object =
                 serde_json::from_slice(&bytes).map_err(|source| TokenizeError::Json { path, source })?;
             files.push((source, object));

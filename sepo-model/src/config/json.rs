@@ -13,7 +13,7 @@ const MAX_LAYERS: usize = 10_000;
 const SHOWN_CHARS: usize = 60;
 
 /// The beginning of a text that a file may have made long.
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
@@ -94,8 +94,13 @@ impl ModelConfig {
     /// * [`ModelError::ConfigValue`] where a key is missing, of the wrong type or out of range, or sizes do not divide.
     /// * [`ModelError::TooLarge`] where the sizes multiply to more weights than any machine holds.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
-        let raw: Map<String, Value> = serde_json::from_str(text)
+        let raw = serde_json::from_str(text)
             .map_err(|source| ModelError::Json { path: "config.json".into(), source })?;
+        Self::from_object(raw)
+    }
+
+    /// A configuration from the object in a `config.json`.
+    pub(crate) fn from_object(raw: Map<String, Value>) -> Result<Self, ModelError> {
         let keys = Keys(&raw);
         let family = family(keys)?;
         let neox = family == Family::GptNeoX;
@@ -126,10 +131,10 @@ impl ModelConfig {
             initializer_range: keys.number_or("initializer_range", 0.02)?,
             bos_token_id: keys.ids("bos_token_id")?.first().copied(),
             eos_token_ids: keys.ids("eos_token_id")?,
-            raw: raw.clone(),
+            raw: Map::new(),
         };
         config.check()?;
-        Ok(config)
+        Ok(Self { raw, ..config })
     }
 
     /// The text of a `config.json` for weights in f32; keys that this crate does not know are kept.
