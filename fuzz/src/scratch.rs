@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A folder of this process under `/dev/shm`, or among the temporary files where there is none. It is removed at the end.
+const PREFIX: &str = "sepo-fuzz-";
+
+/// A folder of this process under `/dev/shm`, or among the temporary files where there is none. libFuzzer ends a process
+/// without a word, so a later one removes it.
 pub struct Scratch {
     dir: PathBuf,
 }
@@ -13,8 +16,9 @@ impl Scratch {
     pub fn new() -> Self {
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let dir = parent.join(format!("sepo-fuzz-{}", std::process::id()));
+        let dir = parent.join(format!("{PREFIX}{}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
+        remove_left_over(&parent);
         fs::create_dir_all(&dir).expect("the folder for inputs can be made");
         Self { dir }
     }
@@ -43,8 +47,13 @@ impl Default for Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.dir);
+/// Removes the folders of processes that are no more.
+fn remove_left_over(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|id| id.parse::<u32>().ok());
+        if id.is_some_and(|id| Path::new("/proc/self").exists() && !Path::new("/proc").join(id.to_string()).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }

@@ -6,18 +6,19 @@ use chrono::NaiveDateTime;
 use minijinja::Environment;
 use serde_json::Value;
 
+use super::bound::add_filters;
 use super::environment::set_clock;
 use crate::Message;
 
-/// Steps that a rendering of the shortest conversation may take; making or writing 64 bytes counts as one, so this is also
-/// the bound of its memory, 32 MiB. Templates take some thousand.
-const LEAST: u64 = 500_000;
+/// Steps that renderings may take, from the shortest conversations to the longest; making or writing 64 bytes counts as one,
+/// so this bounds the memory, too: 6 MiB to 256 MiB.
+const LEVELS: [u64; 4] = [100_000, 400_000, 1_600_000, 4_000_000];
+/// Steps for no conversation at all. Templates take some thousand.
+const LEAST: u64 = LEVELS[0];
 /// Steps more for each message. A turn takes a few hundred.
 const PER_MESSAGE: u64 = 2_000;
 /// Bytes of the conversation that allow for a step more: each may be copied eight times.
 const BYTES_PER_STEP: u64 = 8;
-/// How many allowances there are, each four times the one before.
-const N_LEVELS: usize = 4;
 
 /// A template's environments, one an allowance.
 #[derive(Debug, Clone)]
@@ -25,12 +26,12 @@ pub(super) struct Fueled {
     /// With the least.
     first: Environment<'static>,
     /// With more, made when a conversation needs them: the engine takes the allowance from the environment.
-    larger: [OnceLock<Environment<'static>>; N_LEVELS - 1],
+    larger: [OnceLock<Environment<'static>>; LEVELS.len() - 1],
 }
 
 impl Fueled {
     pub(super) fn new(mut environment: Environment<'static>) -> Self {
-        environment.set_fuel(Some(LEAST));
+        set_fuel(&mut environment, LEAST);
         Self { first: environment, larger: Default::default() }
     }
 
@@ -43,21 +44,23 @@ impl Fueled {
     /// The environment for a conversation of this size, and its allowance.
     pub(super) fn for_size(&self, size: Size) -> (&Environment<'static>, u64) {
         let wanted = size.fuel();
-        let level = (0..N_LEVELS).find(|&level| fuel_of(level) >= wanted).unwrap_or(N_LEVELS - 1);
+        let level = LEVELS.iter().position(|&fuel| fuel >= wanted).unwrap_or(LEVELS.len() - 1);
+        let fuel = LEVELS[level];
         let environment = match level.checked_sub(1) {
             None => &self.first,
             Some(above) => self.larger[above].get_or_init(|| {
                 let mut environment = self.first.clone();
-                environment.set_fuel(Some(fuel_of(level)));
+                set_fuel(&mut environment, fuel);
                 environment
             }),
         };
-        (environment, fuel_of(level))
+        (environment, fuel)
     }
 }
 
-fn fuel_of(level: usize) -> u64 {
-    LEAST << (2 * level)
+fn set_fuel(environment: &mut Environment<'static>, fuel: u64) {
+    environment.set_fuel(Some(fuel));
+    add_filters(environment, fuel);
 }
 
 /// How large a conversation is.
@@ -101,9 +104,9 @@ mod tests {
     fn more_conversation_is_allowed_more_work() {
         let fueled = Fueled::new(Environment::new());
         let fuel = |n_messages, n_bytes| fueled.for_size(Size { n_messages, n_bytes }).1;
-        assert_eq!(fuel(0, 0), 500_000);
-        assert_eq!(fuel(10, 1000), 2_000_000);
-        assert_eq!(fuel(10_000, 0), 32_000_000);
-        assert_eq!(fuel(usize::MAX, usize::MAX), 32_000_000);
+        assert_eq!(fuel(0, 0), 100_000);
+        assert_eq!(fuel(10, 1000), 400_000);
+        assert_eq!(fuel(500, 0), 1_600_000);
+        assert_eq!(fuel(usize::MAX, usize::MAX), 4_000_000);
     }
 }

@@ -4,7 +4,11 @@
 //! `lstrip_blocks`, Python's string methods, loop controls, `tojson`, `raise_exception`, `strftime_now`,
 //! `{% generation %}`, the tokenizer's special tokens as variables. A template reads no file and cannot run forever.
 
+mod bound;
 mod builtin;
+mod checked_expression;
+mod checks;
+mod compiled;
 mod environment;
 mod error;
 mod fuel;
@@ -14,6 +18,7 @@ mod load;
 
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use minijinja::value::Serde;
@@ -24,8 +29,10 @@ pub use builtin::BUILTIN_NAMES;
 pub use error::TemplateError;
 
 use crate::Message;
-use environment::{Raised, TEMPLATE_NAME};
+use compiled::Compiled;
+use environment::Raised;
 use fuel::{Fueled, Size};
+use generation_tag::without_generation_tags;
 
 /// Whether a rendering ends in the header of the assistant's next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +69,7 @@ pub enum TemplateOrigin {
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
     environments: Fueled,
+    compiled: Arc<Compiled>,
     source: String,
     origin: TemplateOrigin,
     variables: Map<String, Value>,
@@ -126,8 +134,10 @@ impl ChatTemplate {
     }
 
     fn compile(source: String, origin: TemplateOrigin) -> Result<Self, TemplateError> {
-        let environments = Fueled::new(environment::environment(&source)?);
-        Ok(Self { environments, source, origin, variables: Map::new() })
+        let compiled = Compiled::new(without_generation_tags(&source).into_owned())
+            .map_err(|source| TemplateError::Syntax { line: source.line().unwrap_or(0), source })?;
+        let environments = Fueled::new(environment::environment());
+        Ok(Self { environments, compiled: Arc::new(compiled), source, origin, variables: Map::new() })
     }
 
     /// The same template, seeing the special tokens of a model folder (`bos_token`, `eos_token`, …).
@@ -221,8 +231,7 @@ impl ChatTemplate {
         let given = self.variables.iter().map(|(k, v)| (k.clone(), minijinja::Value::from(Serde(v))));
         let context = minijinja::Value::from_pairs(own.into_iter().chain(given));
         let (environment, fuel) = self.environments.for_size(size);
-        let failed = |error| render_error(error, fuel);
-        environment.get_template(TEMPLATE_NAME).and_then(|template| template.render(context)).map_err(failed)
+        self.compiled.render(environment, context).map_err(|error| render_error(error, fuel))
     }
 
     /// The template as it was given, before anything was rewritten.
