@@ -12,14 +12,19 @@ use serde_json::Value;
 static CONFIGS: LazyLock<Vec<Value>> = LazyLock::new(base::config_values);
 
 /// Larger models take too long for an input.
-const PARAMETERS: u64 = 20_000;
+const PARAMETERS: usize = 20_000;
 
 fn run(config: ModelConfig) {
     let Ok(model) = Model::random(config, 7) else { return };
     let vocab = u32::try_from(model.config.vocab).expect("a small model");
     let tokens = [0, vocab / 2, vocab - 1, 0];
     let segments = Segments::single(tokens.len());
-    let batch = SequenceBatch { tokens: &tokens, segments: &segments, row_positions: &[2, 3], row_targets: &[0, vocab - 1] };
+    let batch = SequenceBatch {
+        tokens: &tokens,
+        segments: &segments,
+        row_positions: &[2, 3],
+        row_targets: &[0, vocab - 1],
+    };
     let mut network = Network::new(&model.config, Activations::Kept);
     network.forward(&model.parameters, &batch).expect("a batch within the vocabulary");
     let mut gradient = vec![0.0; model.parameters.len()];

@@ -49,9 +49,14 @@ fuzz_target!(init: write_all(), |_data: &[u8]| {});
 fn write_all() {
     let corpus = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus"));
     let scratch = Scratch::new();
-    let rows = ROWS.iter().flat_map(|row| [7, 0, 1, 2, 3, 4, 5].map(|format| [&[format], row.as_bytes()].concat()));
+    let rows =
+        ROWS.iter().flat_map(|row| [7, 0, 1, 2, 3, 4, 5].map(|format| [&[format], row.as_bytes()].concat()));
     write(&corpus, "json_import", rows);
-    write(&corpus, "transcript", [b"\x00q\x01\xffa\xffb".to_vec(), b"\x02q\x03a\x02b\x01\xff\x09\xff\x0a".to_vec()]);
+    write(
+        &corpus,
+        "transcript",
+        [b"\x00q\x01\xffa\xffb".to_vec(), b"\x02q\x03a\x02b\x01\xff\x09\xff\x0a".to_vec()],
+    );
     write(&corpus, "sharegpt", (0..8u8).map(|i| (0..200).map(|j: u8| j.wrapping_mul(i * 2 + 1)).collect()));
     write(&corpus, "parquet_import", both(base::parquet_files()));
     write(&corpus, "arrow_import", both(base::arrow_files()));
@@ -69,9 +74,12 @@ fn write_all() {
     let pieces = (0..96u8).map(|piece| vec![0xff, 6, 10, 0, 16, 17, piece, 5, 7, 1, 1]);
     write(&corpus, "chat_template", sources.chain(pieces));
     let recipe = include_bytes!("../../sepo-cli/examples/recipe.toml").to_vec();
-    let bare: String =
-        String::from_utf8_lossy(&recipe).lines().map(|line| line.trim_start_matches("# ").to_owned() + "\n").collect();
-    let sections = bare.split("\n[").map(|section| format!("[{}", section.trim_start_matches('[')).into_bytes());
+    let bare: String = String::from_utf8_lossy(&recipe)
+        .lines()
+        .map(|line| line.trim_start_matches("# ").to_owned() + "\n")
+        .collect();
+    let sections =
+        bare.split("\n[").map(|section| format!("[{}", section.trim_start_matches('[')).into_bytes());
     let overridden = [b"!select.keep_chosen=0.5\n!run.out=x\n".to_vec(), recipe.clone()].concat();
     write(&corpus, "recipe", sections.chain([recipe, bare.clone().into_bytes(), overridden]));
 }

@@ -13,10 +13,12 @@ use serde_json::{Map, Value, json};
 static SCRATCH: LazyLock<Scratch> = LazyLock::new(Scratch::new);
 
 const COLUMNS: [&str; 6] = ["conversations", "chosen", "rejected", "system", "prompt", "text"];
-const ROLES: [&str; 9] = ["human", "gpt", "user", "assistant", "system", "tool", "observation", "function_call", "x"];
+const ROLES: [&str; 9] =
+    ["human", "gpt", "user", "assistant", "system", "tool", "observation", "function_call", "x"];
 
 fn message(u: &mut Unstructured<'_>) -> Result<Value> {
-    let (who, what) = *u.choose(&[("from", "value"), ("role", "content"), ("from", "content"), ("role", "value")])?;
+    let (who, what) =
+        *u.choose(&[("from", "value"), ("role", "content"), ("from", "content"), ("role", "value")])?;
     let role = if u.ratio(1, 16)? { json!(null) } else { json!(u.choose(&ROLES)?) };
     let content = if u.ratio(1, 16)? { json!(7) } else { json!(String::arbitrary(u)?) };
     Ok(json!({who: role, what: content}))

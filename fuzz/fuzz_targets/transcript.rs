@@ -12,8 +12,22 @@ static SCRATCH: LazyLock<Scratch> = LazyLock::new(Scratch::new);
 
 /// What the bytes below 16 stand for.
 const PIECES: [&str; 16] = [
-    "\n\nHuman:", "\n\nAssistant:", "\n\nHuman: ", "\n\nAssistant: ", "\n\n", "\n", " ", "Human:", "Assistant:", "é",
-    "日本", "\u{0}", "\u{2028}", "\r\n", "\\", "\"",
+    "\n\nHuman:",
+    "\n\nAssistant:",
+    "\n\nHuman: ",
+    "\n\nAssistant: ",
+    "\n\n",
+    "\n",
+    " ",
+    "Human:",
+    "Assistant:",
+    "é",
+    "日本",
+    "\u{0}",
+    "\u{2028}",
+    "\r\n",
+    "\\",
+    "\"",
 ];
 
 fn text(bytes: &[u8]) -> String {

@@ -4,9 +4,36 @@ use serde_json::{Map, Value};
 
 /// What stands in for a value of a JSON file; sizes at the edges of what integers hold are among them.
 const EVIL: [&str; 30] = [
-    "null", "true", "false", "0", "1", "-1", "2", "3", "7", "255", "65536", "2147483647", "2147483648", "4294967295",
-    "4294967296", "9223372036854775807", "18446744073709551615", "0.5", "-0.5", "1e-320", "1e308", "\"\"", "\"a\"",
-    "\"\\u0000\"", "\"../x\"", "\"▁\"", "\"日本\"", "[]", "{}", "[[[[]]]]",
+    "null",
+    "true",
+    "false",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "7",
+    "255",
+    "65536",
+    "2147483647",
+    "2147483648",
+    "4294967295",
+    "4294967296",
+    "9223372036854775807",
+    "18446744073709551615",
+    "0.5",
+    "-0.5",
+    "1e-320",
+    "1e308",
+    "\"\"",
+    "\"a\"",
+    "\"\\u0000\"",
+    "\"../x\"",
+    "\"▁\"",
+    "\"日本\"",
+    "[]",
+    "{}",
+    "[[[[]]]]",
 ];
 
 /// The file that an input stands for: the input itself behind a first byte below 32, else one of `files` (second byte) with
@@ -24,7 +51,9 @@ pub fn file_of(input: &[u8], files: &[Vec<u8>]) -> Vec<u8> {
 pub fn json_of(input: &[u8], values: &[Value]) -> Vec<u8> {
     match input {
         [first, rest @ ..] if *first < 32 => rest.to_vec(),
-        [_, which, changes @ ..] => mutated(&values[usize::from(*which) % values.len()], changes).to_string().into(),
+        [_, which, changes @ ..] => {
+            mutated(&values[usize::from(*which) % values.len()], changes).to_string().into()
+        }
         _ => Vec::new(),
     }
 }
@@ -38,7 +67,11 @@ pub fn patched(bytes: &[u8], changes: &[u8]) -> Vec<u8> {
         }
         let place = u32::from_le_bytes([change[0], change[1], change[2], 0]) as usize;
         // Footers say most about a file, so half of the changes count from the end.
-        let at = if change[3] & 0x80 == 0 { place % bytes.len() } else { bytes.len() - 1 - place % bytes.len().min(1024) };
+        let at = if change[3] & 0x80 == 0 {
+            place % bytes.len()
+        } else {
+            bytes.len() - 1 - place % bytes.len().min(1024)
+        };
         match change[3] % 7 {
             0 => bytes[at] = change[4],
             1 => bytes[at] ^= 1 << (change[4] % 8),

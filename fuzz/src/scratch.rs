@@ -51,8 +51,11 @@ impl Default for Scratch {
 fn remove_left_over(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let id = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|id| id.parse::<u32>().ok());
-        if id.is_some_and(|id| Path::new("/proc/self").exists() && !Path::new("/proc").join(id.to_string()).exists()) {
+        let id =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|id| id.parse::<u32>().ok());
+        if id.is_some_and(|id| {
+            Path::new("/proc/self").exists() && !Path::new("/proc").join(id.to_string()).exists()
+        }) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

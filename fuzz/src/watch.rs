@@ -16,7 +16,8 @@ pub fn watch() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         set_hook(Box::new(|info| {
-            let trace = std::env::var_os("SEPO_FUZZ_BACKTRACE").map(|_| std::backtrace::Backtrace::force_capture());
+            let trace =
+                std::env::var_os("SEPO_FUZZ_BACKTRACE").map(|_| std::backtrace::Backtrace::force_capture());
             LAST.with(|last| {
                 let mut last = last.borrow_mut();
                 last.clear();

@@ -6,7 +6,8 @@ use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use sepo_data::{
-    META_KEY, ScoredPair, ScoredResponse, ScoresMeta, ScoresWriter, SelectedPair, SelectionMeta, SelectionWriter, Span,
+    META_KEY, ScoredPair, ScoredResponse, ScoresMeta, ScoresWriter, SelectedPair, SelectionMeta,
+    SelectionWriter, Span,
 };
 
 use crate::Scratch;
@@ -25,7 +26,8 @@ pub fn scores_files(scratch: &Scratch) -> Vec<Vec<u8>> {
     let mut writer = ScoresWriter::create(&path, ScoresMeta::default()).expect("the folder is there");
     for row in 0..4 {
         let (chosen, rejected) = (response(row + 1), response(3));
-        let pair = ScoredPair { row: u64::from(row), prompt_ids: vec![7; usize::from(row)], chosen, rejected };
+        let pair =
+            ScoredPair { row: u64::from(row), prompt_ids: vec![7; usize::from(row)], chosen, rejected };
         writer.write(&pair).expect("a valid pair");
     }
     writer.finish().expect("memory takes every write");
@@ -55,11 +57,14 @@ pub fn selection_files(scratch: &Scratch) -> Vec<Vec<u8>> {
 fn rewritten(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut files = vec![bytes.to_vec()];
     for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
-        for (compression, dictionary) in
-            [(Compression::UNCOMPRESSED, false), (Compression::UNCOMPRESSED, true), (Compression::SNAPPY, false)]
-        {
+        for (compression, dictionary) in [
+            (Compression::UNCOMPRESSED, false),
+            (Compression::UNCOMPRESSED, true),
+            (Compression::SNAPPY, false),
+        ] {
             let input = bytes::Bytes::copy_from_slice(bytes);
-            let reader = ParquetRecordBatchReaderBuilder::try_new(input).expect("a valid file").build().expect("rows");
+            let reader =
+                ParquetRecordBatchReaderBuilder::try_new(input).expect("a valid file").build().expect("rows");
             let batches: Vec<_> = reader.collect::<Result<_, _>>().expect("valid pages");
             let properties = WriterProperties::builder()
                 .set_writer_version(version)
@@ -68,7 +73,8 @@ fn rewritten(bytes: &[u8]) -> Vec<Vec<u8>> {
                 .set_data_page_row_count_limit(3)
                 .build();
             let mut out = Vec::new();
-            let mut writer = ArrowWriter::try_new(&mut out, batches[0].schema(), Some(properties)).expect("a schema");
+            let mut writer =
+                ArrowWriter::try_new(&mut out, batches[0].schema(), Some(properties)).expect("a schema");
             batches.iter().for_each(|batch| writer.write(batch).expect("valid rows"));
             writer.append_key_value_metadata(KeyValue::new(META_KEY.to_owned(), "{}".to_owned()));
             writer.close().expect("memory takes every write");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, DictionaryArray, Int32Array, Int64Array, LargeStringArray, ListArray, RecordBatch, StringArray,
-    StringViewArray, StructArray, UInt32Array,
+    ArrayRef, BinaryArray, DictionaryArray, Int32Array, Int64Array, LargeStringArray, ListArray, RecordBatch,
+    StringArray, StringViewArray, StructArray, UInt32Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Fields, Int32Type, Schema};
@@ -32,7 +32,11 @@ pub fn parquet_files() -> Vec<Vec<u8>> {
                     .set_writer_version(version)
                     .set_compression(compression)
                     .set_dictionary_enabled((i + j) % 2 == 0)
-                    .set_statistics_enabled(if j == 0 { EnabledStatistics::None } else { EnabledStatistics::Page })
+                    .set_statistics_enabled(if j == 0 {
+                        EnabledStatistics::None
+                    } else {
+                        EnabledStatistics::Page
+                    })
                     .set_data_page_row_count_limit(2)
                     .set_max_row_group_row_count(Some(if j == 1 { 2 } else { 100 }))
                     .build();
@@ -41,10 +45,12 @@ pub fn parquet_files() -> Vec<Vec<u8>> {
         }
     }
     for encoding in [Encoding::DELTA_BYTE_ARRAY, Encoding::DELTA_LENGTH_BYTE_ARRAY] {
-        let properties = WriterProperties::builder().set_dictionary_enabled(false).set_encoding(encoding).build();
+        let properties =
+            WriterProperties::builder().set_dictionary_enabled(false).set_encoding(encoding).build();
         files.push(parquet_file(&texts(), properties));
     }
-    let deltas = WriterProperties::builder().set_dictionary_enabled(false).set_encoding(Encoding::DELTA_BINARY_PACKED);
+    let deltas =
+        WriterProperties::builder().set_dictionary_enabled(false).set_encoding(Encoding::DELTA_BINARY_PACKED);
     files.push(parquet_file(&ids(), deltas.build()));
     files
 }
@@ -54,16 +60,17 @@ pub fn arrow_files() -> Vec<Vec<u8>> {
     let mut files = Vec::new();
     for batch in batches() {
         for compression in [None, Some(CompressionType::ZSTD), Some(CompressionType::LZ4_FRAME)] {
-            let options = || IpcWriteOptions::default().try_with_compression(compression).expect("compiled in");
+            let options =
+                || IpcWriteOptions::default().try_with_compression(compression).expect("compiled in");
             let mut bytes = Vec::new();
-            let mut writer =
-                FileWriter::try_new_with_options(&mut bytes, &batch.schema(), options()).expect("a valid schema");
+            let mut writer = FileWriter::try_new_with_options(&mut bytes, &batch.schema(), options())
+                .expect("a valid schema");
             (0..2).for_each(|_| writer.write(&batch).expect("a valid batch"));
             writer.finish().expect("memory takes every write");
             drop(writer);
             files.push(std::mem::take(&mut bytes));
-            let mut writer =
-                StreamWriter::try_new_with_options(&mut bytes, &batch.schema(), options()).expect("a valid schema");
+            let mut writer = StreamWriter::try_new_with_options(&mut bytes, &batch.schema(), options())
+                .expect("a valid schema");
             (0..2).for_each(|_| writer.write(&batch).expect("a valid batch"));
             writer.finish().expect("memory takes every write");
             drop(writer);
@@ -75,7 +82,8 @@ pub fn arrow_files() -> Vec<Vec<u8>> {
 
 fn parquet_file(batch: &RecordBatch, properties: WriterProperties) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).expect("a valid schema");
+    let mut writer =
+        ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).expect("a valid schema");
     writer.write(batch).expect("a valid batch");
     writer.close().expect("memory takes every write");
     bytes
@@ -88,8 +96,11 @@ fn batches() -> Vec<RecordBatch> {
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let fields: Vec<Field> =
         columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true)).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.into_iter().map(|(_, column)| column).collect())
-        .expect("columns of one length")
+    RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns.into_iter().map(|(_, column)| column).collect(),
+    )
+    .expect("columns of one length")
 }
 
 fn strings(values: [&str; 3]) -> ArrayRef {

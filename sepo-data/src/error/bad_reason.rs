@@ -34,7 +34,9 @@ pub enum BadReason {
         fault: JsonFault,
     },
     /// The row has more text or more values than a row may have.
-    #[error("the row has more than {limit_bytes} bytes of text or {limit_values} values; split it, or take it out")]
+    #[error(
+        "the row has more than {limit_bytes} bytes of text or {limit_values} values; split it, or take it out"
+    )]
     RowTooLarge {
         /// Bytes of text that a row may have.
         limit_bytes: usize,

@@ -116,7 +116,10 @@ fn cell(array: &dyn Array, index: usize, budget: &Budget) -> Result<Cell, BadRea
 
 fn list(items: &ArrayRef, budget: &Budget) -> Result<Cell, BadReason> {
     budget.take(0)?;
-    (0..items.len()).map(|index| cell(items.as_ref(), index, budget)).collect::<Result<_, _>>().map(Cell::List)
+    (0..items.len())
+        .map(|index| cell(items.as_ref(), index, budget))
+        .collect::<Result<_, _>>()
+        .map(Cell::List)
 }
 
 /// Element `index` of an array of any integer type, which is not null there; `None` for other types.

@@ -75,7 +75,10 @@ impl IpcRows {
     }
 
     /// The next row, or `None` at the end.
-    pub(super) fn next_row(&mut self, names: &ColumnNames) -> Result<Option<Result<RawRow, BadReason>>, DataError> {
+    pub(super) fn next_row(
+        &mut self,
+        names: &ColumnNames,
+    ) -> Result<Option<Result<RawRow, BadReason>>, DataError> {
         loop {
             if let Some(row) = self.rows.next() {
                 self.n_rows += 1;

@@ -29,7 +29,9 @@ pub enum TableFault {
         found: i128,
     },
     /// A column chunk points outside the file.
-    #[error("column `{column}` of row group {row_group} lies outside the file, which has {n_bytes} bytes; it may be cut off")]
+    #[error(
+        "column `{column}` of row group {row_group} lies outside the file, which has {n_bytes} bytes; it may be cut off"
+    )]
     Chunk {
         /// The column.
         column: String,
@@ -39,7 +41,9 @@ pub enum TableFault {
         n_bytes: u64,
     },
     /// A page's header cannot be read.
-    #[error("column `{column}` of row group {row_group} has a damaged page at byte {at} of the file; write the file again")]
+    #[error(
+        "column `{column}` of row group {row_group} has a damaged page at byte {at} of the file; write the file again"
+    )]
     Page {
         /// The column.
         column: String,
@@ -49,7 +53,9 @@ pub enum TableFault {
         at: u64,
     },
     /// A page is larger than is read.
-    #[error("column `{column}` has a page of {n_bytes} bytes, at most {limit} are read; write the file with smaller pages")]
+    #[error(
+        "column `{column}` has a page of {n_bytes} bytes, at most {limit} are read; write the file with smaller pages"
+    )]
     PageSize {
         /// The column.
         column: String,
@@ -59,7 +65,9 @@ pub enum TableFault {
         limit: u64,
     },
     /// A row group's pages have fewer values than it has rows.
-    #[error("row group {row_group} claims {n_rows} rows, but the pages of column `{column}` hold {n_values} values; write the file again")]
+    #[error(
+        "row group {row_group} claims {n_rows} rows, but the pages of column `{column}` hold {n_values} values; write the file again"
+    )]
     Values {
         /// The column.
         column: String,

@@ -13,7 +13,7 @@ pub(super) const SCHEMA: i16 = 2;
 pub(super) const N_CHILDREN: i16 = 5;
 
 /// Length of the footer's length and the magic behind it.
-const TRAILER_BYTES: u64 = 8;
+const TRAILER_BYTES: usize = 8;
 
 /// Checks that the footer's lists are no longer than the footer, and that the schema is not too deep for the stack.
 ///
@@ -26,8 +26,8 @@ pub(super) fn check_footer(file: &File, n_bytes: u64) -> io::Result<Result<(), T
 }
 
 fn footer_bytes(mut file: &File, n_bytes: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut trailer = [0; TRAILER_BYTES as usize];
-    let Some(end) = n_bytes.checked_sub(TRAILER_BYTES) else { return Ok(None) };
+    let mut trailer = [0; TRAILER_BYTES];
+    let Some(end) = n_bytes.checked_sub(TRAILER_BYTES as u64) else { return Ok(None) };
     file.seek(SeekFrom::Start(end))?;
     file.read_exact(&mut trailer)?;
     let [a, b, c, d, magic @ ..] = trailer;
@@ -42,9 +42,7 @@ fn footer_bytes(mut file: &File, n_bytes: u64) -> io::Result<Option<Vec<u8>>> {
 fn check(footer: &[u8]) -> Result<(), TableFault> {
     let mut walk = Walk::new(footer, Depth::default());
     match walk.structure(FILE_META_DATA) {
-        Err(Stop::Ends | Stop::Malformed) => {
-            Err(TableFault::Footer { at: walk.at, n_bytes: footer.len() })
-        }
+        Err(Stop::Ends | Stop::Malformed) => Err(TableFault::Footer { at: walk.at, n_bytes: footer.len() }),
         Ok(()) if walk.watcher.deepest > MAX_NESTING => {
             Err(TableFault::Nesting { depth: walk.watcher.deepest, limit: MAX_NESTING })
         }

@@ -60,29 +60,13 @@ const SCHEMA_ELEMENT: &Layout = &[
     (10, Struct(LOGICAL_TYPE)),
 ];
 
-const STATISTICS: &Layout = &[
-    (1, Binary),
-    (2, Binary),
-    (3, Int64),
-    (4, Int64),
-    (5, Binary),
-    (6, Binary),
-    (7, Bool),
-    (8, Bool),
-];
+const STATISTICS: &Layout =
+    &[(1, Binary), (2, Binary), (3, Int64), (4, Int64), (5, Binary), (6, Binary), (7, Bool), (8, Bool)];
 
 const KEY_VALUE: &Layout = &[(1, Binary), (2, Binary)];
 
-const BOUNDING_BOX: &Layout = &[
-    (1, Double),
-    (2, Double),
-    (3, Double),
-    (4, Double),
-    (5, Double),
-    (6, Double),
-    (7, Double),
-    (8, Double),
-];
+const BOUNDING_BOX: &Layout =
+    &[(1, Double), (2, Double), (3, Double), (4, Double), (5, Double), (6, Double), (7, Double), (8, Double)];
 
 const COLUMN_META_DATA: &Layout = &[
     (1, Int32),

@@ -55,8 +55,7 @@ impl Chunk<'_> {
         let (mut at, end) = self.range()?;
         let mut pages = Pages::default();
         while at < end {
-            let damaged =
-                || TableFault::Page { column: self.column(), row_group: self.row_group, at };
+            let damaged = || TableFault::Page { column: self.column(), row_group: self.row_group, at };
             let (header, length) = self.header(at, end)?.ok_or_else(damaged)?;
             let n_bytes = header.largest();
             if n_bytes > MAX_PAGE_BYTES {

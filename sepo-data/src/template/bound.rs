@@ -43,7 +43,9 @@ pub(super) fn add_filters(environment: &mut Environment<'_>, fuel: u64) {
         Ok::<_, Error>(value)
     });
     environment.add_filter(FLAT, |value: Value| match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => Err(invalid("a list cannot be multiplied in a chat template")),
+        ValueKind::Seq | ValueKind::Iterable => {
+            Err(invalid("a list cannot be multiplied in a chat template"))
+        }
         _ => Ok(value),
     });
 }
@@ -63,7 +65,9 @@ fn weight(value: &Value, limit: usize) -> Result<usize, Error> {
     walk(value, |value| {
         weight = weight.saturating_add(1 + value.as_str().map_or(0, str::len) / BYTES_PER_VALUE);
         if weight > limit {
-            return Err(invalid(format!("a list or map holds more than {limit} values, nested ones included")));
+            return Err(invalid(format!(
+                "a list or map holds more than {limit} values, nested ones included"
+            )));
         }
         Ok(())
     })?;

@@ -1,16 +1,40 @@
 //! Expressions with checks in them.
 
 use minijinja::machinery::ast::{
-    BinOp, BinOpKind, Call, CallArg, Compare, CompareOp, Const, Expr, Filter, GetAttr, GetItem, IfExpr, List, Map, Slice,
-    Spanned, Test, Tuple, UnaryOp, UnaryOpKind, Var,
+    BinOp, BinOpKind, Call, CallArg, Compare, CompareOp, Const, Expr, Filter, GetAttr, GetItem, IfExpr, List,
+    Map, Slice, Spanned, Test, Tuple, UnaryOp, UnaryOpKind, Var,
 };
 
 use super::bound::{BOUNDED, FLAT, WEIGHED};
 
 /// Filters whose result holds nothing: a text, a number, or what they were given.
 const PLAIN_FILTERS: [&str; 26] = [
-    "abs", "bool", "capitalize", "count", "d", "default", "e", "escape", "first", "float", "indent", "int", "join", "last",
-    "length", "lower", "max", "min", "replace", "round", "safe", "string", "title", "tojson", "trim", "upper",
+    "abs",
+    "bool",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "indent",
+    "int",
+    "join",
+    "last",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "replace",
+    "round",
+    "safe",
+    "string",
+    "title",
+    "tojson",
+    "trim",
+    "upper",
 ];
 /// Functions that the compiler knows by name.
 const ENGINE_CALLS: [&str; 3] = ["super", "loop", "caller"];
@@ -27,7 +51,9 @@ pub(super) fn expression<'a>(node: &Expr<'a>) -> Expr<'a> {
         Expr::Filter(filter) => !PLAIN_FILTERS.contains(&filter.name),
         Expr::Call(call) => !matches!(&call.expr, Expr::Var(var) if ENGINE_CALLS.contains(&var.id)),
         // Text and text make text; anything else beside a text fails.
-        Expr::BinOp(sum) if matches!(sum.op, BinOpKind::Add) => !is_constant(&sum.left) && !is_constant(&sum.right),
+        Expr::BinOp(sum) if matches!(sum.op, BinOpKind::Add) => {
+            !is_constant(&sum.left) && !is_constant(&sum.right)
+        }
         _ => false,
     };
     let copy = unchecked(node);
@@ -38,13 +64,16 @@ pub(super) fn expression<'a>(node: &Expr<'a>) -> Expr<'a> {
 pub(super) fn unchecked<'a>(node: &Expr<'a>) -> Expr<'a> {
     match node {
         Expr::Var(var) => Expr::Var(Spanned::new(Var { id: var.id }, var.span())),
-        Expr::Const(constant) => Expr::Const(Spanned::new(Const { value: constant.value.clone() }, constant.span())),
+        Expr::Const(constant) => {
+            Expr::Const(Spanned::new(Const { value: constant.value.clone() }, constant.span()))
+        }
         Expr::Slice(node) => {
             let [start, stop, step] =
                 [&node.start, &node.stop, &node.step].map(|bound| bound.as_ref().map(expression));
             Expr::Slice(Spanned::new(Slice { expr: expression(&node.expr), start, stop, step }, node.span()))
         }
         Expr::UnaryOp(node) => {
+            #[expect(clippy::needless_match, reason = "it can be neither copied nor cloned")]
             let op = match node.op {
                 UnaryOpKind::Not => UnaryOpKind::Not,
                 UnaryOpKind::Neg => UnaryOpKind::Neg,
@@ -67,9 +96,10 @@ pub(super) fn unchecked<'a>(node: &Expr<'a>) -> Expr<'a> {
             let expr = if COMPARING_TESTS.contains(&node.name) { checked(expr, WEIGHED) } else { expr };
             Expr::Test(Spanned::new(Test { name: node.name, expr, args: arguments(&node.args) }, node.span()))
         }
-        Expr::GetAttr(node) => {
-            Expr::GetAttr(Spanned::new(GetAttr { expr: expression(&node.expr), name: node.name }, node.span()))
-        }
+        Expr::GetAttr(node) => Expr::GetAttr(Spanned::new(
+            GetAttr { expr: expression(&node.expr), name: node.name },
+            node.span(),
+        )),
         Expr::GetItem(node) => {
             let (expr, subscript_expr) = (expression(&node.expr), expression(&node.subscript_expr));
             Expr::GetItem(Spanned::new(GetItem { expr, subscript_expr }, node.span()))

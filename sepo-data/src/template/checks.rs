@@ -6,8 +6,8 @@
 //! The engine's trees cannot be changed in place, so a template with checks is a copy of the one that was parsed.
 
 use minijinja::machinery::ast::{
-    AutoEscape, Block, Break, CallBlock, Continue, Do, EmitExpr, EmitRaw, Expr, FilterBlock, ForLoop, IfCond, Macro, Set,
-    SetBlock, Spanned, Stmt, Template, WithBlock,
+    AutoEscape, Block, Break, CallBlock, Continue, Do, EmitExpr, EmitRaw, Expr, FilterBlock, ForLoop, IfCond,
+    Macro, Set, SetBlock, Spanned, Stmt, Template, WithBlock,
 };
 use minijinja::{Error, ErrorKind};
 
@@ -21,7 +21,9 @@ use super::checked_expression::{call, checked, expression, target, unchecked};
 /// Tags that name other files: there are none.
 pub(super) fn with_checks<'a>(statement: &Stmt<'a>) -> Result<Stmt<'a>, Error> {
     Ok(match statement {
-        Stmt::Template(node) => Stmt::Template(Spanned::new(Template { children: all(&node.children)? }, node.span())),
+        Stmt::Template(node) => {
+            Stmt::Template(Spanned::new(Template { children: all(&node.children)? }, node.span()))
+        }
         Stmt::EmitExpr(node) => {
             // The engine treats a call of `loop` by its form.
             Stmt::EmitExpr(Spanned::new(EmitExpr { expr: expression(&node.expr) }, node.span()))
@@ -30,10 +32,14 @@ pub(super) fn with_checks<'a>(statement: &Stmt<'a>) -> Result<Stmt<'a>, Error> {
         Stmt::ForLoop(node) => Stmt::ForLoop(Spanned::new(for_loop(node)?, node.span())),
         Stmt::IfCond(node) => {
             let (true_body, false_body) = (all(&node.true_body)?, all(&node.false_body)?);
-            Stmt::IfCond(Spanned::new(IfCond { expr: expression(&node.expr), true_body, false_body }, node.span()))
+            Stmt::IfCond(Spanned::new(
+                IfCond { expr: expression(&node.expr), true_body, false_body },
+                node.span(),
+            ))
         }
         Stmt::WithBlock(node) => {
-            let assignments = node.assignments.iter().map(|(name, value)| (target(name), expression(value))).collect();
+            let assignments =
+                node.assignments.iter().map(|(name, value)| (target(name), expression(value))).collect();
             Stmt::WithBlock(Spanned::new(WithBlock { assignments, body: all(&node.body)? }, node.span()))
         }
         Stmt::Set(node) => Stmt::Set(Spanned::new(set(node), node.span())),
@@ -71,7 +77,9 @@ pub(super) fn with_checks<'a>(statement: &Stmt<'a>) -> Result<Stmt<'a>, Error> {
 }
 
 fn no_files(line: u16) -> Error {
-    let text = format!("a chat template cannot read other files, as the tag on line {line} would; put their text into it");
+    let text = format!(
+        "a chat template cannot read other files, as the tag on line {line} would; put their text into it"
+    );
     Error::new(ErrorKind::SyntaxError, text)
 }
 

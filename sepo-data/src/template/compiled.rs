@@ -42,7 +42,14 @@ impl Compiled {
     pub(super) fn render(&self, environment: &Environment<'_>, context: Value) -> Result<String, Error> {
         let Program { instructions, blocks } = self.0.borrow_dependent();
         let mut text = String::new();
-        eval(environment, instructions, context, blocks, &mut make_string_output(&mut text), AutoEscape::None)?;
+        eval(
+            environment,
+            instructions,
+            context,
+            blocks,
+            &mut make_string_output(&mut text),
+            AutoEscape::None,
+        )?;
         Ok(text)
     }
 }

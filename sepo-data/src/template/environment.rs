@@ -33,7 +33,12 @@ pub(super) fn environment() -> Environment<'static> {
 }
 
 /// Python's methods of strings, lists and maps. A width in a format is obeyed before it is counted, so it has a bound.
-fn python_method(state: &mut State<'_, '_>, value: &Value, name: &str, args: &[Value]) -> Result<Value, Error> {
+fn python_method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    name: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
     let n_digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
     if name == "format" && value.as_str().is_some_and(|text| n_digits(text) > MAX_WIDTH_DIGITS) {
         let text = format!("a width in a format has at most {MAX_WIDTH_DIGITS} digits");

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::NaiveDateTime;
-use minijinja::value::Serde;
 use minijinja::ErrorKind;
+use minijinja::value::Serde;
 use serde_json::{Map, Value};
 
 pub use builtin::BUILTIN_NAMES;

@@ -43,7 +43,9 @@ pub enum TokenizeError {
         source: tokenizers::Error,
     },
     /// The tokenizer's normalizers can make a text grow without measure.
-    #[error("the normalizers of tokenizer.json can make a text {growth} times as long, expected at most {limit} times; take another copy of it")]
+    #[error(
+        "the normalizers of tokenizer.json can make a text {growth} times as long, expected at most {limit} times; take another copy of it"
+    )]
     Growth {
         /// Bytes that a byte of text can become.
         growth: u64,

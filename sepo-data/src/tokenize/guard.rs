@@ -12,7 +12,8 @@ use tokenizers::{Encoding, Tokenizer};
 /// so it can be asked again.
 pub(super) fn guarded<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> tokenizers::Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
-        Err(format!("tokenizer.json contradicts itself ({}); take another copy of it", message(&*panic)).into())
+        Err(format!("tokenizer.json contradicts itself ({}); take another copy of it", message(&*panic))
+            .into())
     })
 }
 
@@ -34,5 +35,9 @@ pub(super) enum Added {
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
-    panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied()).unwrap_or("no reason given")
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref().copied())
+        .unwrap_or("no reason given")
 }

@@ -73,7 +73,10 @@ fn nesting_without_end_is_a_bad_row_and_unread_columns_may_nest() {
         reason(row.as_bytes()).unwrap().to_string(),
         "lists or objects nested more than 127 deep on line 2, column 138"
     );
-    let other = format!(r#"{{"prompt": "p", "chosen": "a", "rejected": "b", "other": {deep}{}}}"#, "]".repeat(100_000));
+    let other = format!(
+        r#"{{"prompt": "p", "chosen": "a", "rejected": "b", "other": {deep}{}}}"#,
+        "]".repeat(100_000)
+    );
     assert_eq!(reason(other.as_bytes()), None);
 }
 

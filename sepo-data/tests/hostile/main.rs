@@ -1,8 +1,6 @@
 //! Files that mean harm, or have come to some: an error that says where, what and what to do; never a panic, never more memory
 //! or time than the file is worth. Those that fuzzing found are among them.
 
-#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test that asks for it")]
-
 #[cfg(test)]
 mod arrow_file;
 #[cfg(test)]

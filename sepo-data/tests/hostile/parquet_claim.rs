@@ -15,7 +15,8 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 pub(crate) fn file(columns: Vec<(&str, ArrayRef)>, compression: Compression) -> Vec<u8> {
     let fields = columns.iter().map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let batch = RecordBatch::try_new(schema, columns.into_iter().map(|(_, column)| column).collect()).unwrap();
+    let batch =
+        RecordBatch::try_new(schema, columns.into_iter().map(|(_, column)| column).collect()).unwrap();
     let properties = WriterProperties::builder()
         .set_compression(compression)
         .set_statistics_enabled(EnabledStatistics::None)
@@ -44,7 +45,10 @@ pub(crate) fn ids(n_chosen: usize) -> Vec<(&'static str, ArrayRef)> {
 }
 
 /// The file with another footer.
-pub(crate) fn with_metadata(bytes: &[u8], change: impl FnOnce(ParquetMetaData) -> ParquetMetaData) -> Vec<u8> {
+pub(crate) fn with_metadata(
+    bytes: &[u8],
+    change: impl FnOnce(ParquetMetaData) -> ParquetMetaData,
+) -> Vec<u8> {
     let metadata = ParquetMetaDataReader::new().parse_and_finish(&Bytes::copy_from_slice(bytes)).unwrap();
     let mut out = bytes[..footer_start(bytes)].to_vec();
     ParquetMetaDataWriter::new(&mut out, &change(metadata)).finish().unwrap();

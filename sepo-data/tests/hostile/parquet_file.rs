@@ -29,8 +29,10 @@ fn what_the_helpers_build_is_otherwise_readable() {
 fn a_footer_with_billions_of_row_groups_is_refused() {
     let bytes = file(texts("a", 3), PLAIN);
     // Version 1; a schema of one element; no rows; a list of 2^31 - 1 structures.
-    let footer =
-        [0x15, 2, 0x19, 0x1c, 0x48, 1, b'x', 0x15, 0, 0, 0x16, 0, 0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0, 0];
+    let footer = [
+        0x15, 2, 0x19, 0x1c, 0x48, 1, b'x', 0x15, 0, 0, 0x16, 0, 0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0,
+        0,
+    ];
     assert_eq!(
         failure("x.parquet", &with_footer(&bytes, &footer)),
         "cannot read on in `x.parquet` after row 0: the footer is damaged at byte 19 of its 21; write the file again"
@@ -92,9 +94,16 @@ fn a_page_that_would_fill_the_memory_is_refused() {
 fn pages_outside_the_file_and_headers_that_are_none_are_named() {
     let bytes = file(texts("a", 3), PLAIN);
     let n_header = page_header(5, 9, 3).len();
-    for chunk in [[page_header(5, 9, 3), vec![0; 5]].concat(), [page_header(5, -1, 3), vec![0; 5]].concat(), vec![0xff; 30]] {
+    for chunk in [
+        [page_header(5, 9, 3), vec![0; 5]].concat(),
+        [page_header(5, -1, 3), vec![0; 5]].concat(),
+        vec![0xff; 30],
+    ] {
         let message = failure("x.parquet", &with_chunk(&bytes, &chunk));
-        assert!(message.contains("column `chosen` of row group 0 has a damaged page at byte"), "{n_header} {message}");
+        assert!(
+            message.contains("column `chosen` of row group 0 has a damaged page at byte"),
+            "{n_header} {message}"
+        );
     }
     let outside = with_metadata(&bytes, |metadata| {
         let group = metadata.row_group(0).clone();
@@ -104,7 +113,10 @@ fn pages_outside_the_file_and_headers_that_are_none_are_named() {
         metadata.into_builder().set_row_groups(vec![group]).build()
     });
     let message = failure("x.parquet", &outside);
-    assert!(message.contains("column `rejected` of row group 0 lies outside the file, which has"), "{message}");
+    assert!(
+        message.contains("column `rejected` of row group 0 lies outside the file, which has"),
+        "{message}"
+    );
 }
 
 /// Two million equal ids are some bytes; as a row they would be a hundred megabytes, and a hundred times more of them could be
@@ -149,7 +161,8 @@ fn an_artifact_is_read_within_the_same_bounds() {
         columns.push(("row", Arc::new(UInt64Array::from(vec![0])) as ArrayRef));
         let list = |n: usize| {
             let values = arrow::array::Float32Array::from(vec![1.0; n]);
-            let item = Arc::new(arrow::datatypes::Field::new("element", arrow::datatypes::DataType::Float32, false));
+            let item =
+                Arc::new(arrow::datatypes::Field::new("element", arrow::datatypes::DataType::Float32, false));
             let offsets = arrow::buffer::OffsetBuffer::from_lengths([n]);
             Arc::new(arrow::array::ListArray::new(item, offsets, Arc::new(values), None)) as ArrayRef
         };

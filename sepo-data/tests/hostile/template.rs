@@ -16,7 +16,8 @@ fn refusal(source: &str) -> String {
     told(&render(source).unwrap_err(), std::path::Path::new("/none"))
 }
 
-const OUT_OF_FUEL: &str = "render the template within 400000 steps; it loops, or makes a text grow, without measure";
+const OUT_OF_FUEL: &str =
+    "render the template within 400000 steps; it loops, or makes a text grow, without measure";
 
 #[test]
 fn work_without_end_runs_out_of_fuel() {
@@ -42,7 +43,9 @@ fn work_without_end_runs_out_of_fuel() {
 #[test]
 fn lists_do_not_nest_without_end() {
     let deep = |tail: &str| {
-        format!("{{% set n = namespace(x='a') %}}{{% for i in range(9999) %}}{{% set n.x = {tail} %}}{{% endfor %}}")
+        format!(
+            "{{% set n = namespace(x='a') %}}{{% for i in range(9999) %}}{{% set n.x = {tail} %}}{{% endfor %}}"
+        )
     };
     for wrap in ["[n.x]", "(n.x,)", "{'a': n.x}", "dict(a=n.x)", "n.x | batch(1)", "[n.x] + []"] {
         assert_eq!(
@@ -51,8 +54,13 @@ fn lists_do_not_nest_without_end() {
             "{wrap}"
         );
     }
-    assert!(refusal("{% macro f(x) %}{{ f([x]) }}{% endmacro %}{{ f(1) }}").contains("recursion limit exceeded"));
-    assert!(refusal("{% for x in [1] recursive %}{{ loop([x]) }}{% endfor %}").contains("recursion limit exceeded"));
+    assert!(
+        refusal("{% macro f(x) %}{{ f([x]) }}{% endmacro %}{{ f(1) }}").contains("recursion limit exceeded")
+    );
+    assert!(
+        refusal("{% for x in [1] recursive %}{{ loop([x]) }}{% endfor %}")
+            .contains("recursion limit exceeded")
+    );
     for own in ["n", "[n]", "{'a': n}"] {
         let source = format!("{{% set n = namespace() %}}{{% set n.x = {own} %}}{{{{ n }}}}");
         assert!(refusal(&source).contains("a namespace cannot hold a namespace"), "{own}");
@@ -62,7 +70,9 @@ fn lists_do_not_nest_without_end() {
 /// Forty lines made a value that took a terabyte to print and years to compare.
 #[test]
 fn lists_do_not_repeat_without_end() {
-    for tail in ["{{ s }}", "{{ s == t }}", "{{ s in [t] }}", "{{ s ~ '' }}", "{{ s | tojson }}", "{{ s | string }}"] {
+    for tail in
+        ["{{ s }}", "{{ s == t }}", "{{ s in [t] }}", "{{ s ~ '' }}", "{{ s | tojson }}", "{{ s | string }}"]
+    {
         let source = "{% set s = 'a' %}{% set t = 'a' %}".to_owned()
             + &"{% set s = [s, s] %}{% set t = [t, t] %}".repeat(40)
             + tail;
@@ -85,7 +95,9 @@ fn lists_do_not_repeat_without_end() {
 
 #[test]
 fn nothing_is_read_from_elsewhere() {
-    for tag in ["include '/etc/passwd'", "import '/etc/passwd' as p", "from 'x' import y", "extends 'chat_template'"] {
+    for tag in
+        ["include '/etc/passwd'", "import '/etc/passwd' as p", "from 'x' import y", "extends 'chat_template'"]
+    {
         assert_eq!(
             refusal(&format!("a\n{{% {tag} %}}")),
             "compile the template, line 0: syntax error: a chat template cannot read other files, as the tag on line 2 \
@@ -98,16 +110,34 @@ fn nothing_is_read_from_elsewhere() {
 #[test]
 fn what_templates_do_with_lists_is_allowed() {
     for (source, text) in [
-        ("{% set m = [{'role': 'system', 'content': 'S'}] + messages %}{% for x in m %}{{ x.content }}{% endfor %}", "SHi"),
-        ("{% set n = namespace(l=[]) %}{% for i in range(99) %}{% set n.l = n.l + [i] %}{% endfor %}{{ n.l | length }}", "99"),
+        (
+            "{% set m = [{'role': 'system', 'content': 'S'}] + messages %}{% for x in m %}{{ x.content }}{% endfor %}",
+            "SHi",
+        ),
+        (
+            "{% set n = namespace(l=[]) %}{% for i in range(99) %}{% set n.l = n.l + [i] %}{% endfor %}{{ n.l | length }}",
+            "99",
+        ),
         ("{% set c = 'x' %}{% if c is string %}{% set c = [{'text': c}] %}{% endif %}{{ c[0].text }}", "x"),
         ("{{ '=' * 3 }}{{ 2 * 3 }}{% for m in messages[::-1] %}{{ m['role'] }}{% endfor %}", "===6user"),
-        ("{% for k, v in messages[0].items() %}{{ k }}{% endfor %}{{ messages | map(attribute='role') | join }}", "rolecontentuser"),
-        ("{% if messages[0] == messages[-1] and 'a' in ['a', 'b'] and messages[0].role in ['user'] %}y{% endif %}", "y"),
+        (
+            "{% for k, v in messages[0].items() %}{{ k }}{% endfor %}{{ messages | map(attribute='role') | join }}",
+            "rolecontentuser",
+        ),
+        (
+            "{% if messages[0] == messages[-1] and 'a' in ['a', 'b'] and messages[0].role in ['user'] %}y{% endif %}",
+            "y",
+        ),
         ("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f('a') }}", "<a>"),
         ("{% macro f(x) %}{{ x }}{{ caller() }}{% endmacro %}{% call f('b') %}c{% endcall %}", "bc"),
-        ("{% with a = [messages[0]] %}{{ a[0].content }}{% endwith %}{% filter upper %}b{% endfilter %}", "HiB"),
-        ("{% for x in [1, [2]] recursive %}{% if x is iterable %}{{ loop(x) }}{% else %}{{ x }}{% endif %}{% endfor %}", "12"),
+        (
+            "{% with a = [messages[0]] %}{{ a[0].content }}{% endwith %}{% filter upper %}b{% endfilter %}",
+            "HiB",
+        ),
+        (
+            "{% for x in [1, [2]] recursive %}{% if x is iterable %}{{ loop(x) }}{% else %}{{ x }}{% endif %}{% endfor %}",
+            "12",
+        ),
         ("{{ '{:>4}|{}'.format('a', 12345) }}", "   a|12345"),
     ] {
         assert_eq!(render(source).unwrap(), text, "{source}");
@@ -119,7 +149,12 @@ fn a_long_conversation_is_allowed_more() {
     let turn = |content: String| Message { role: "user".into(), content };
     let template = ChatTemplate::builtin("chatml").unwrap();
     let many: Vec<Message> = (0..10_000).map(|i| turn(i.to_string())).collect();
-    assert!(template.render(&many, GenerationPrompt::Add).unwrap().ends_with("9999<|im_end|>\n<|im_start|>assistant\n"));
+    assert!(
+        template
+            .render(&many, GenerationPrompt::Add)
+            .unwrap()
+            .ends_with("9999<|im_end|>\n<|im_start|>assistant\n")
+    );
     let long = [turn("x".repeat(30 << 20))];
     assert!(template.render(&long, GenerationPrompt::Add).is_ok());
 }

@@ -39,7 +39,10 @@ fn a_prefix_longer_than_a_token_is_an_error() {
     let mut contradiction = tokenizer(json!({}));
     contradiction["model"]["continuing_subword_prefix"] = json!("longer than b");
     let message = told(&load(dir.path(), &contradiction).unwrap_err(), dir.path());
-    assert!(message.starts_with("load the tokenizer of tokenizer.json: tokenizer.json contradicts itself ("), "{message}");
+    assert!(
+        message.starts_with("load the tokenizer of tokenizer.json: tokenizer.json contradicts itself ("),
+        "{message}"
+    );
     assert!(message.ends_with("; take another copy of it"), "{message}");
 }
 
@@ -56,7 +59,10 @@ fn a_response_without_a_token_is_skipped() {
     assert!(tokenizer.encode(&pair("a", "ab", "b")).is_ok());
     for (prompt, chosen, rejected) in [("", "z", "ab"), ("", "ab", "z"), ("a", "z", "b"), ("z", "z", "z")] {
         let skipped = tokenizer.encode(&pair(prompt, chosen, rejected));
-        assert!(matches!(skipped, Err(SkipReason::EmptySide { .. })), "{prompt} {chosen} {rejected}: {skipped:?}");
+        assert!(
+            matches!(skipped, Err(SkipReason::EmptySide { .. })),
+            "{prompt} {chosen} {rejected}: {skipped:?}"
+        );
     }
 }
 

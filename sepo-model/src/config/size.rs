@@ -7,11 +7,24 @@ use crate::ModelError;
 const MAX_PARAMETERS: u128 = 1 << 40;
 
 impl ModelConfig {
-    /// Number of weights; equal to the length of [`Parameters`](crate::Parameters) of this shape.
+    /// Numbers of a model of this shape, known without its weights.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sepo_model::{Model, ModelConfig};
+    ///
+    /// let config = ModelConfig::from_json(r#"{
+    ///     "model_type": "llama", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
+    ///     "num_hidden_layers": 1, "num_attention_heads": 2
+    /// }"#)?;
+    /// assert_eq!(config.n_parameters(), Model::random(config, 7)?.parameters.len());
+    /// # Ok::<(), sepo_model::ModelError>(())
+    /// ```
     #[must_use]
-    pub fn n_parameters(&self) -> u64 {
+    pub fn n_parameters(&self) -> usize {
         // `check_size` has refused what does not fit.
-        u64::try_from(self.count()).unwrap_or(u64::MAX)
+        usize::try_from(self.count()).unwrap_or(usize::MAX)
     }
 
     /// Refuses sizes that multiply to more than [`MAX_PARAMETERS`], before anything of such a size is allocated.

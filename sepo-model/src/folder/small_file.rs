@@ -23,7 +23,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelErro
 /// # Errors
 ///
 /// What the system says; that it is no regular file, such as a pipe, which might never end; or that it is larger.
- fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let refuse = |text: String| Err(io::Error::new(io::ErrorKind::InvalidData, text));
     if !std::fs::metadata(path)?.is_file() {
         return refuse("it is no regular file".to_owned());
