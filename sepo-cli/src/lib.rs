@@ -48,3 +48,17 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// Whether a recipe of this text, with overrides such as `select.keep_chosen=0.5`, makes sense as far as that needs no other
+/// file. For fuzzing; [`main`] is the way in for everybody else.
+///
+/// # Errors
+///
+/// What is wrong, as the program says it.
+#[doc(hidden)]
+pub fn check_recipe(text: &str, overrides: &[String]) -> Result<(), String> {
+    match recipe::read(std::path::Path::new("recipe.toml"), text, overrides) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{:?}", error.report)),
+    }
+}

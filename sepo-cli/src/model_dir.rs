@@ -40,13 +40,7 @@ pub(crate) fn load_tokenizer(dir: &Path, config: &TokenizeConfig) -> Result<Pair
 
 /// The configuration of the model in `dir`, without its weights.
 pub(crate) fn read_config(dir: &Path) -> Result<ModelConfig, ModelError> {
-    let path = dir.join("config.json");
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
-    ModelConfig::from_json(&text).map_err(|error| match error {
-        ModelError::Json { source, .. } => ModelError::Json { path, source },
-        other => other,
-    })
+    ModelConfig::from_model_dir(dir)
 }
 
 /// Checks that every id the tokenizer can produce has an embedding.

@@ -57,6 +57,8 @@ mod pack;
 mod pair;
 pub mod planted;
 mod side;
+mod small_file;
+mod table;
 mod template;
 mod tokenize;
 mod tokenized;
@@ -72,6 +74,7 @@ pub use lock::{Lock, LockError, LockHolder};
 pub use pack::{PackError, PackItem, PackedBatch, PackedPair, RowPolicy, plan_batches};
 pub use pair::{Message, PairContent, PreferencePair};
 pub use side::Side;
+pub use table::TableFault;
 pub use template::{BUILTIN_NAMES, ChatTemplate, GenerationPrompt, TemplateError, TemplateOrigin};
 pub use tokenize::{
     Bos, Boundary, EncodeNotes, EncodeStream, EncodedPair, EncodedRow, EncodedRows, Eos, LongPrompt,

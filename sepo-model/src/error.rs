@@ -34,6 +34,14 @@ pub enum ModelError {
         /// What would have been right.
         expected: &'static str,
     },
+    /// The sizes of `config.json` multiply to more weights than can be addressed.
+    #[error("config.json stands for {n_parameters} weights, expected at most {limit}; check its sizes")]
+    TooLarge {
+        /// Weights by the configuration.
+        n_parameters: u128,
+        /// The most that are read.
+        limit: u128,
+    },
     /// A `model_type` that this crate does not know.
     #[error("model_type `{model_type}` is not supported; known: {known}", known = crate::config::KNOWN_MODEL_TYPES)]
     UnknownModelType {

@@ -1,5 +1,7 @@
 //! From a file and overrides to a checked recipe.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -24,6 +26,9 @@ use crate::args::ObjectiveArgs;
 use crate::command::{oracle, train};
 use crate::exit::{CliError, io_error};
 use crate::memory::Memory;
+
+/// Most bytes of a recipe.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// A pipeline with every setting resolved and every path relative to where the program runs, or absolute.
 #[derive(Debug)]
@@ -51,18 +56,33 @@ pub(crate) struct Recipe {
 
 /// The recipe at `file` with overrides such as `select.keep_chosen=0.5`, its settings checked and its inputs there.
 pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError> {
-    let text = std::fs::read_to_string(file)
+    let text = text_of(file)
         .map_err(|source| CliError { exit: crate::exit::Exit::Usage, ..io_error(file, source) })?;
-    let sources = Rc::new(Sources::new(file, &text, overrides)?);
-    let root = sources.parse()?;
-    keys::check(&root, &sources)?;
-    let places = Places::of(&root, Rc::clone(&sources));
-    let written = Written::read(root, &places)?;
-    let mut recipe = written.resolve(file, places)?;
-    check::settings(&recipe, &recipe.places)?;
+    let mut recipe = read(file, &text, overrides)?;
     paths::check_models(&recipe, &recipe.places)?;
     length::fit(&mut recipe)?;
     paths::check_data(&recipe, &recipe.places)?;
+    Ok(recipe)
+}
+
+fn text_of(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        let reason = format!("it has more than {MAX_BYTES} bytes, which no recipe has");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    Ok(text)
+}
+
+/// The recipe of this text, its settings checked as far as that needs no other file.
+pub(crate) fn read(file: &Path, text: &str, overrides: &[String]) -> Result<Recipe, CliError> {
+    let sources = Rc::new(Sources::new(file, text, overrides)?);
+    let root = sources.parse()?;
+    keys::check(&root, &sources)?;
+    let places = Places::of(&root, Rc::clone(&sources));
+    let recipe = Written::read(root, &places)?.resolve(file, places)?;
+    check::settings(&recipe, &recipe.places)?;
     Ok(recipe)
 }
 

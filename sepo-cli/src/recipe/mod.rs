@@ -24,6 +24,6 @@ mod stage;
 mod wording;
 
 pub(crate) use execute::{Summary, dry_run, execute};
-pub(crate) use load::{Recipe, load};
+pub(crate) use load::{Recipe, load, read};
 
 use stage::Stage;

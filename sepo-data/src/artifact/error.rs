@@ -7,6 +7,8 @@ use arrow::datatypes::DataType;
 use parquet::errors::ParquetError;
 use thiserror::Error;
 
+use crate::TableFault;
+
 /// What is wrong with an artifact, or kept it from being written.
 ///
 /// `row` is the row's place in the *file*, from 0; the source row stands in the file's own `row` column.
@@ -37,7 +39,15 @@ pub enum ArtifactError {
         /// Why.
         source: ParquetError,
     },
-    /// The file's footer points outside the file, or its pages hold what no writer writes.
+    /// The file claims what is not so, or what is beyond what is read.
+    #[error("`{}` cannot be read", path.display())]
+    Bounds {
+        /// The file.
+        path: PathBuf,
+        /// What it claims.
+        source: TableFault,
+    },
+    /// The file's pages hold what no writer writes.
     #[error("`{}` is damaged", path.display())]
     Damaged {
         /// The file.

@@ -6,20 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{FileMetaData, ParquetMetaData};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::file::metadata::FileMetaData;
 
 use super::checksum::{CHECKSUM_KEY, Checksum};
 use super::row::ArtifactRow;
 use super::view::{Place, RowView};
 use super::{ArtifactError, META_KEY};
-
-/// Rows decoded at a time.
-const READ_ROWS: usize = 256;
+use crate::table::{Table, TableError, TableRows};
 
 /// The rows of an artifact, in order, as an iterator. It ends after the first error.
 ///
@@ -29,7 +23,7 @@ const READ_ROWS: usize = 256;
 pub struct ArtifactReader<R: ArtifactRow> {
     path: PathBuf,
     meta: R::Meta,
-    batches: ParquetRecordBatchReader,
+    batches: TableRows,
     batch: Option<RecordBatch>,
     in_batch: usize,
     next_row: u64,
@@ -46,33 +40,26 @@ impl<R: ArtifactRow> ArtifactReader<R> {
     /// # Errors
     ///
     /// * [`ArtifactError::Read`], [`ArtifactError::Parquet`]: not a readable Parquet file.
-    /// * [`ArtifactError::Damaged`]: its footer points outside the file.
+    /// * [`ArtifactError::Bounds`], [`ArtifactError::Damaged`]: its footer claims what is not so.
     /// * [`ArtifactError::MissingColumn`], [`ArtifactError::ColumnType`]: another schema.
     /// * [`ArtifactError::MissingMeta`], [`ArtifactError::Meta`]: no usable `sepo` metadata.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ArtifactError> {
         let path = path.as_ref().to_path_buf();
         let file = File::open(&path).map_err(|source| ArtifactError::Read { path: path.clone(), source })?;
-        let n_bytes =
-            file.metadata().map_err(|source| ArtifactError::Read { path: path.clone(), source })?.len();
         // Types come from the Parquet schema alone, so that another writer's hints (large lists, dictionaries) do
         // not get in the way.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder =
-            guarded(&path, || ParquetRecordBatchReaderBuilder::try_new_with_options(file, options))?;
-        if !is_within(builder.metadata(), n_bytes) {
-            return Err(ArtifactError::Damaged { path });
-        }
+        let table = guarded(&path, || Table::open(file, options))?;
         let indices =
-            R::COLUMNS.iter().map(|c| c.check(&path, builder.schema())).collect::<Result<Vec<_>, _>>()?;
-        let metadata = builder.metadata().file_metadata();
+            R::COLUMNS.iter().map(|c| c.check(&path, table.schema())).collect::<Result<Vec<_>, _>>()?;
+        let metadata = table.metadata().file_metadata();
         let json =
             value_of(metadata, META_KEY).ok_or_else(|| ArtifactError::MissingMeta { path: path.clone() })?;
         let meta = serde_json::from_str(json)
             .map_err(|source| ArtifactError::Meta { path: path.clone(), source })?;
         let checksum = value_of(metadata, CHECKSUM_KEY).map(|hex| (hex.to_owned(), Checksum::default()));
         let n_rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), indices);
-        let batches = guarded(&path, || builder.with_projection(mask).with_batch_size(READ_ROWS).build())?;
+        let batches = guarded(&path, || table.rows(indices))?;
         let (batch, in_batch, next_row, is_done, rows) = Default::default();
         Ok(Self { path, meta, batches, batch, in_batch, next_row, n_rows, is_done, checksum, rows })
     }
@@ -122,7 +109,7 @@ impl<R: ArtifactRow> ArtifactReader<R> {
     fn load_batch(&mut self) -> Result<(), ArtifactError> {
         while self.batch.as_ref().is_none_or(|batch| self.in_batch >= batch.num_rows()) {
             let batches = &mut self.batches;
-            self.batch = guarded(&self.path, || batches.next().transpose().map_err(ParquetError::from))?;
+            self.batch = guarded(&self.path, || batches.next_batch())?;
             self.in_batch = 0;
             if self.batch.is_none() {
                 break;
@@ -162,22 +149,12 @@ fn value_of<'a>(metadata: &'a FileMetaData, key: &str) -> Option<&'a str> {
 
 /// What `decode` gives. The decoder panics on some damaged files; a file is no reason to stop the program, so such a
 /// panic is an error too. The decoder is not used again afterwards.
-fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ArtifactError> {
+fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, TableError>) -> Result<T, ArtifactError> {
+    let path = || path.to_path_buf();
     match catch_unwind(AssertUnwindSafe(decode)) {
-        Ok(decoded) => decoded.map_err(|source| ArtifactError::Parquet { path: path.to_path_buf(), source }),
-        Err(_) => Err(ArtifactError::Damaged { path: path.to_path_buf() }),
+        Ok(Ok(decoded)) => Ok(decoded),
+        Ok(Err(TableError::Parquet(source))) => Err(ArtifactError::Parquet { path: path(), source }),
+        Ok(Err(TableError::Fault(source))) => Err(ArtifactError::Bounds { path: path(), source }),
+        Err(_) => Err(ArtifactError::Damaged { path: path() }),
     }
-}
-
-/// Whether every column chunk that the footer names lies within the file. Without this a damaged footer can ask for
-/// any amount of memory.
-fn is_within(metadata: &ParquetMetaData, n_bytes: u64) -> bool {
-    let chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
-    chunks.into_iter().all(|chunk| {
-        let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
-        match (u64::try_from(start), u64::try_from(chunk.compressed_size())) {
-            (Ok(start), Ok(length)) => start.checked_add(length).is_some_and(|end| end <= n_bytes),
-            _ => false,
-        }
-    })
 }

@@ -33,6 +33,16 @@ pub enum BadReason {
         /// What is wrong there.
         fault: JsonFault,
     },
+    /// The row has more text or more values than a row may have.
+    #[error(
+        "the row has more than {limit_bytes} bytes of text or {limit_values} values; split it, or take it out"
+    )]
+    RowTooLarge {
+        /// Bytes of text that a row may have.
+        limit_bytes: usize,
+        /// Values that a row may have.
+        limit_values: usize,
+    },
     /// The row is not an object with columns.
     #[error("the row is {found}, not an object")]
     NotAnObject {
@@ -142,6 +152,7 @@ impl BadReason {
         match self {
             Self::InvalidUtf8 { .. } | Self::InvalidUtf8Value { .. } => "invalid-utf8",
             Self::InvalidJson { .. } => "invalid-json",
+            Self::RowTooLarge { .. } => "row-too-large",
             Self::NotAnObject { .. } => "not-an-object",
             Self::MissingColumn { .. } => "missing-column",
             Self::NullColumn { .. } => "null-column",

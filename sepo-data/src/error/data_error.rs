@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::TableFault;
 use crate::format::{BadRow, FoundColumn, PairFormat};
 
 /// A failure that ends the reading or writing of an input: nothing after it can be trusted.
@@ -107,6 +108,16 @@ pub enum DataError {
         row: u64,
         /// What the Parquet reader said.
         source: arrow::error::ArrowError,
+    },
+    /// A Parquet file claims what is not so, or what is beyond what is read.
+    #[error("cannot read on in `{}` after row {row}", file.display())]
+    ParquetBounds {
+        /// The file.
+        file: PathBuf,
+        /// Rows of this file read before.
+        row: u64,
+        /// What it claims.
+        source: TableFault,
     },
     /// The Parquet or Arrow reader gave up in the middle of a corrupt file without naming a cause.
     #[error("`{}` is corrupt: its decoder gave up after row {row}", file.display())]

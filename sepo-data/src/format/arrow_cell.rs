@@ -8,8 +8,10 @@ use arrow::datatypes::{
     UInt32Type, UInt64Type,
 };
 
+use super::budget::Budget;
 use super::cell::{Cell, Cells, RawRow};
 use super::column::{Column, ColumnNames};
+use crate::BadReason;
 
 /// Top-level columns of `schema` that some format reads, by their index in it.
 pub(super) fn wanted(schema: &Schema, names: &ColumnNames) -> Vec<usize> {
@@ -43,28 +45,38 @@ impl BatchRows {
 }
 
 impl Iterator for BatchRows {
-    type Item = RawRow;
+    type Item = Result<RawRow, BadReason>;
 
-    fn next(&mut self) -> Option<RawRow> {
+    fn next(&mut self) -> Option<Self::Item> {
         if self.next == self.n_rows {
             return None;
         }
-        let mut cells = Box::new(Cells::default());
-        for (column, array) in &self.columns {
-            cells.set(*column, cell(array.as_ref(), self.next));
-        }
+        let index = self.next;
         self.next += 1;
-        Some(RawRow::Columns(cells))
+        Some(self.row(index))
     }
 }
 
-/// Element `index` of `array`.
-fn cell(array: &dyn Array, index: usize) -> Cell {
-    if array.is_null(index) {
-        return Cell::Null;
+impl BatchRows {
+    fn row(&self, index: usize) -> Result<RawRow, BadReason> {
+        let mut cells = Box::new(Cells::default());
+        let budget = Budget::new();
+        for (column, array) in &self.columns {
+            cells.set(*column, cell(array.as_ref(), index, &budget)?);
+        }
+        Ok(RawRow::Columns(cells))
     }
-    let text = |text: &str| Cell::Text(text.to_owned());
-    let binary = |bytes: &[u8]| Cell::Binary(bytes.to_vec());
+}
+
+/// Element `index` of `array`, within what the row may still take.
+fn cell(array: &dyn Array, index: usize, budget: &Budget) -> Result<Cell, BadReason> {
+    if array.is_null(index) {
+        budget.take(0)?;
+        return Ok(Cell::Null);
+    }
+    let text = |text: &str| budget.take(text.len()).map(|()| Cell::Text(text.to_owned()));
+    let binary = |bytes: &[u8]| budget.take(bytes.len()).map(|()| Cell::Binary(bytes.to_vec()));
+    let list = |items: &ArrayRef| list(items, budget);
     match array.data_type() {
         DataType::Utf8 => text(array.as_string::<i32>().value(index)),
         DataType::LargeUtf8 => text(array.as_string::<i64>().value(index)),
@@ -72,31 +84,42 @@ fn cell(array: &dyn Array, index: usize) -> Cell {
         DataType::Binary => binary(array.as_binary::<i32>().value(index)),
         DataType::LargeBinary => binary(array.as_binary::<i64>().value(index)),
         DataType::BinaryView => binary(array.as_binary_view().value(index)),
-        DataType::Boolean => Cell::Boolean,
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => Cell::Float,
         DataType::List(_) => list(&array.as_list::<i32>().value(index)),
         DataType::LargeList(_) => list(&array.as_list::<i64>().value(index)),
         DataType::ListView(_) => list(&array.as_list_view::<i32>().value(index)),
         DataType::LargeListView(_) => list(&array.as_list_view::<i64>().value(index)),
         DataType::FixedSizeList(..) => list(&array.as_fixed_size_list().value(index)),
         DataType::Struct(fields) => {
+            budget.take(0)?;
             let columns = array.as_struct().columns();
             let field = |(field, column): (&Arc<arrow::datatypes::Field>, &ArrayRef)| {
-                (field.name().clone(), cell(column.as_ref(), index))
+                budget.take(field.name().len())?;
+                Ok((field.name().clone(), cell(column.as_ref(), index, budget)?))
             };
-            Cell::Struct(fields.iter().zip(columns).map(field).collect())
+            fields.iter().zip(columns).map(field).collect::<Result<_, _>>().map(Cell::Struct)
         }
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
             let key = integer(dictionary.keys(), index).and_then(|key| usize::try_from(key).ok());
-            key.map_or(Cell::Other, |key| cell(dictionary.values().as_ref(), key))
+            key.map_or(Ok(Cell::Other), |key| cell(dictionary.values().as_ref(), key, budget))
         }
-        _ => integer(array, index).map_or(Cell::Other, Cell::Integer),
+        data_type => {
+            budget.take(0)?;
+            Ok(match data_type {
+                DataType::Boolean => Cell::Boolean,
+                DataType::Float16 | DataType::Float32 | DataType::Float64 => Cell::Float,
+                _ => integer(array, index).map_or(Cell::Other, Cell::Integer),
+            })
+        }
     }
 }
 
-fn list(items: &ArrayRef) -> Cell {
-    Cell::List((0..items.len()).map(|index| cell(items.as_ref(), index)).collect())
+fn list(items: &ArrayRef, budget: &Budget) -> Result<Cell, BadReason> {
+    budget.take(0)?;
+    (0..items.len())
+        .map(|index| cell(items.as_ref(), index, budget))
+        .collect::<Result<_, _>>()
+        .map(Cell::List)
 }
 
 /// Element `index` of an array of any integer type, which is not null there; `None` for other types.

@@ -101,8 +101,8 @@ impl FileRows {
         let (file, row) = (self.path.as_path(), self.n_read);
         let read_error = |source| DataError::Read { file: file.to_owned(), row, source };
         let next = match &mut self.source {
-            Source::Parquet(rows) => rows.next_row(&self.names)?.map(Ok),
-            Source::Ipc(rows) => rows.next_row(&self.names)?.map(Ok),
+            Source::Parquet(rows) => rows.next_row(&self.names)?,
+            Source::Ipc(rows) => rows.next_row(&self.names)?,
             Source::JsonLines(rows) => rows.next_row(&self.names, keys).map_err(read_error)?,
             Source::JsonArray(rows) => match rows.next_row(&self.names, keys).map_err(read_error)? {
                 ArrayItem::Row(row) => Some(row),

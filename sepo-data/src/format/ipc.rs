@@ -15,7 +15,7 @@ use super::column::ColumnNames;
 use super::container::{Compression, open_seekable};
 use super::guard::guarded;
 use super::ipc_extent::{check_blocks, n_whole_batches};
-use crate::DataError;
+use crate::{BadReason, DataError};
 
 /// What an Arrow IPC *file* starts with; anything else is taken for a stream.
 const FILE_MAGIC: &[u8; 6] = b"ARROW1";
@@ -75,7 +75,10 @@ impl IpcRows {
     }
 
     /// The next row, or `None` at the end.
-    pub(super) fn next_row(&mut self, names: &ColumnNames) -> Result<Option<RawRow>, DataError> {
+    pub(super) fn next_row(
+        &mut self,
+        names: &ColumnNames,
+    ) -> Result<Option<Result<RawRow, BadReason>>, DataError> {
         loop {
             if let Some(row) = self.rows.next() {
                 self.n_rows += 1;

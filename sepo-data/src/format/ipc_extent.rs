@@ -20,8 +20,12 @@ const TRAILER_BYTES: usize = 10;
 /// Length of the decompressed length before each compressed buffer.
 const PREFIX_BYTES: i64 = 8;
 /// How far a codec can blow up a byte: LZ4 by its format, Zstandard by a run-length block of 128 KiB in 4 bytes.
-const LZ4_BLOW_UP: i64 = 255;
-const ZSTD_BLOW_UP: i64 = 1 << 15;
+const LZ4_BLOW_UP: u64 = 255;
+const ZSTD_BLOW_UP: u64 = 1 << 15;
+/// Bytes that the buffers of one message may decompress to, whatever their length.
+const MESSAGE_BYTES: u64 = 256 << 20;
+/// How far they may go beyond that: so many bytes for each byte stored. Texts take a tenth at best.
+const MESSAGE_BLOW_UP: u64 = 128;
 
 /// Checks that every block that the footer of an IPC *file* names lies within the file.
 ///
@@ -61,8 +65,8 @@ fn message_is_within(reader: &mut BufReader<&File>, block: &Block, n_bytes: u64)
                 && end - start
                     == block.bodyLength().unsigned_abs() + u64::from(block.metaDataLength().unsigned_abs())
         }
-        Extent::Beyond => false,
-        Extent::End => true,
+        // The Arrow reader finds the message by other means, so one that is not found here is not to be trusted.
+        Extent::Beyond | Extent::End => false,
     })
 }
 
@@ -153,13 +157,15 @@ fn message_at(reader: &mut BufReader<&File>, position: &mut u64, n_bytes: u64) -
     Ok(Extent::Within(Passed { kind: message.header_type(), n_body }))
 }
 
-/// Checks that compressed buffers of a message claim no more than their codec can give. `reader` stands at the
-/// message's body, which is within the file; how far it was moved is returned, or `None` for a false claim.
+/// Checks that compressed buffers of a message claim no more than their codec can give, and together no more than is
+/// read. `reader` stands at the message's body, which is within the file; how far it was moved is returned, or `None` for
+/// a claim that is refused.
 fn buffers_fit(reader: &mut BufReader<&File>, message: &Message<'_>) -> io::Result<Option<i64>> {
     let mut at = 0;
     let Some(batch) = batch_of(message) else { return Ok(Some(at)) };
     let Some(compression) = batch.compression() else { return Ok(Some(at)) };
     let blow_up = if compression.codec() == CompressionType::LZ4_FRAME { LZ4_BLOW_UP } else { ZSTD_BLOW_UP };
+    let mut n_claimed = 0u64;
     for buffer in batch.buffers().into_iter().flatten() {
         let (start, length) = (buffer.offset(), buffer.length());
         if length == 0 {
@@ -173,11 +179,19 @@ fn buffers_fit(reader: &mut BufReader<&File>, message: &Message<'_>) -> io::Resu
         let mut claimed = [0; size_of::<i64>()];
         reader.read_exact(&mut claimed)?;
         at = start + PREFIX_BYTES;
-        if i64::from_le_bytes(claimed) > length.saturating_mul(blow_up) {
+        // -1 says that the buffer is not compressed after all.
+        let claimed = match i64::from_le_bytes(claimed) {
+            -1 => length.unsigned_abs(),
+            claimed if claimed < 0 => return Ok(None),
+            claimed => claimed.unsigned_abs(),
+        };
+        n_claimed = n_claimed.saturating_add(claimed);
+        if claimed > length.unsigned_abs().saturating_mul(blow_up) {
             return Ok(None);
         }
     }
-    Ok(Some(at))
+    let limit = MESSAGE_BYTES.max(message.bodyLength().unsigned_abs().saturating_mul(MESSAGE_BLOW_UP));
+    Ok((n_claimed <= limit).then_some(at))
 }
 
 /// The record batch that a message is, or that its dictionary is.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead};
 
+use super::budget::{EndlessRow, MAX_ROW_BYTES};
 use super::cell::RawRow;
 use super::column::ColumnNames;
 use super::json_cell::{JsonFault, Position, parse_row};
@@ -82,6 +83,7 @@ impl JsonArray {
     /// Fills `self.element` up to the next comma or bracket of the array itself and returns that; `None`: no such.
     fn read_element(&mut self) -> io::Result<Option<u8>> {
         self.element.clear();
+        let first_line = self.position.line;
         let mut scanner = Scanner { depth: 0, in_string: false, escaped: false };
         loop {
             let chunk = self.reader.fill_buf()?;
@@ -90,6 +92,9 @@ impl JsonArray {
             }
             let end = chunk.iter().position(|&byte| scanner.ends_element(byte));
             let n_element = end.unwrap_or(chunk.len());
+            if self.element.len() + n_element > MAX_ROW_BYTES {
+                return Err(EndlessRow::on_line(first_line));
+            }
             self.element.extend_from_slice(&chunk[..n_element]);
             let n_used = n_element + usize::from(end.is_some());
             let terminator = end.map(|end| chunk[end]);

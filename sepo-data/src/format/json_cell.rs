@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::budget::Budget;
 use super::cell::{Cell, Cells, RawRow};
 use super::column::ColumnNames;
 use crate::BadReason;
@@ -16,6 +17,10 @@ pub enum JsonFault {
     Syntax,
     /// The text ends inside a value.
     EndsEarly,
+    /// Lists or objects nest deeper than is read.
+    TooDeep,
+    /// An escape such as `\ud800` stands for half a character.
+    LoneSurrogate,
 }
 
 impl fmt::Display for JsonFault {
@@ -23,6 +28,8 @@ impl fmt::Display for JsonFault {
         f.write_str(match self {
             Self::Syntax => "not JSON",
             Self::EndsEarly => "the JSON ends early",
+            Self::TooDeep => "lists or objects nested more than 127 deep",
+            Self::LoneSurrogate => "half of a surrogate pair, which is no character",
         })
     }
 }
@@ -69,10 +76,11 @@ pub(super) fn parse_row(
         BadReason::InvalidUtf8 { line: at.line, byte: at.byte }
     })?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    RowSeed { names, keys }
+    let budget = Budget::new();
+    RowSeed { names, keys, budget: &budget }
         .deserialize(&mut deserializer)
         .and_then(|row| deserializer.end().map(|()| row))
-        .map_err(|error| json_fault(&error, start))
+        .map_err(|error| if budget.is_exceeded() { Budget::too_large() } else { json_fault(&error, start) })
 }
 
 fn json_fault(error: &serde_json::Error, start: Position) -> BadReason {
@@ -80,13 +88,26 @@ fn json_fault(error: &serde_json::Error, start: Position) -> BadReason {
     BadReason::InvalidJson {
         line: start.line + line.saturating_sub(1),
         column: if line <= 1 { start.column + column.saturating_sub(1) } else { column.max(1) },
-        fault: if error.is_eof() { JsonFault::EndsEarly } else { JsonFault::Syntax },
+        fault: if error.is_eof() { JsonFault::EndsEarly } else { syntax_fault(error) },
+    }
+}
+
+/// The parser tells these faults by their words only.
+fn syntax_fault(error: &serde_json::Error) -> JsonFault {
+    let text = error.to_string();
+    if text.starts_with("recursion limit exceeded") {
+        JsonFault::TooDeep
+    } else if text.starts_with("lone leading surrogate") || text.starts_with("unexpected end of hex escape") {
+        JsonFault::LoneSurrogate
+    } else {
+        JsonFault::Syntax
     }
 }
 
 struct RowSeed<'a> {
     names: &'a ColumnNames,
     keys: Option<&'a mut Vec<String>>,
+    budget: &'a Budget,
 }
 
 impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
@@ -110,7 +131,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
         let mut cells = Box::new(Cells::default());
         while let Some(key) = map.next_key::<String>()? {
             match self.0.names.column(&key) {
-                Some(column) => cells.set(column, map.next_value()?),
+                Some(column) => cells.set(column, map.next_value_seed(CellSeed(self.0.budget))?),
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -123,7 +144,7 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<RawRow, A::Error> {
-        CellVisitor.visit_seq(seq).map(RawRow::Value)
+        CellSeed(self.0.budget).visit_seq(seq).map(RawRow::Value)
     }
 
     fn visit_str<E>(self, text: &str) -> Result<RawRow, E> {
@@ -151,15 +172,25 @@ impl<'de> Visitor<'de> for RowVisitor<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Cell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CellVisitor)
+/// Reads a value within what the row may still take.
+#[derive(Clone, Copy)]
+struct CellSeed<'a>(&'a Budget);
+
+impl CellSeed<'_> {
+    fn take<E: Error>(self, n_bytes: usize) -> Result<(), E> {
+        self.0.take(n_bytes).map_err(E::custom)
     }
 }
 
-struct CellVisitor;
+impl<'de> DeserializeSeed<'de> for CellSeed<'_> {
+    type Value = Cell;
 
-impl<'de> Visitor<'de> for CellVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cell, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for CellSeed<'_> {
     type Value = Cell;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -167,46 +198,50 @@ impl<'de> Visitor<'de> for CellVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cell, A::Error> {
+        self.take(0)?;
         let mut fields = Vec::with_capacity(2);
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
+        while let Some(name) = map.next_key::<String>()? {
+            fields.push((name, map.next_value_seed(self)?));
         }
         Ok(Cell::Struct(fields))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Cell, A::Error> {
+        self.take(0)?;
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
+        while let Some(item) = seq.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Cell::List(items))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Cell, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<Cell, E> {
+        self.take(text.len())?;
         Ok(Cell::Text(text.to_owned()))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Cell, E> {
-        Ok(Cell::Text(text))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Cell, E> {
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Cell, E> {
+        self.take(0)?;
         Ok(Cell::Integer(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Cell, E> {
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Cell, E> {
+        self.take(0)?;
         Ok(Cell::Integer(value.into()))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Cell, E> {
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Cell, E> {
+        self.take(0)?;
         Ok(Cell::Float)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Cell, E> {
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Cell, E> {
+        self.take(0)?;
         Ok(Cell::Boolean)
     }
 
-    fn visit_unit<E>(self) -> Result<Cell, E> {
+    fn visit_unit<E: Error>(self) -> Result<Cell, E> {
+        self.take(0)?;
         Ok(Cell::Null)
     }
 }

@@ -1,7 +1,8 @@
 //! Rows of a file with one JSON value a line.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
+use super::budget::{EndlessRow, MAX_ROW_BYTES};
 use super::cell::RawRow;
 use super::column::ColumnNames;
 use super::json_cell::{Position, parse_row};
@@ -29,10 +30,14 @@ impl JsonLines {
     ) -> io::Result<Option<Result<RawRow, BadReason>>> {
         loop {
             self.line.clear();
-            if self.reader.read_until(b'\n', &mut self.line)? == 0 {
+            let mut reader = self.reader.as_mut().take(MAX_ROW_BYTES as u64 + 1);
+            if reader.read_until(b'\n', &mut self.line)? == 0 {
                 return Ok(None);
             }
             let start = self.position;
+            if self.line.len() > MAX_ROW_BYTES {
+                return Err(EndlessRow::on_line(start.line));
+            }
             self.position.advance(&self.line);
             if !self.line.iter().all(u8::is_ascii_whitespace) {
                 // Without the line break an unfinished value is reported on its own line, not on the next.

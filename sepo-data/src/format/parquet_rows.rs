@@ -1,33 +1,23 @@
 //! Rows of a Parquet file, row group by row group.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
-use parquet::errors::ParquetError;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
 use super::arrow_cell::{BatchRows, wanted};
 use super::cell::RawRow;
 use super::column::ColumnNames;
 use super::container::{Compression, open_seekable};
 use super::guard::guarded;
-use crate::DataError;
-
-/// Rows decoded at a time: a few hundred long pairs, some megabytes.
-const BATCH_ROWS: usize = 256;
+use crate::table::{Table, TableError, TableRows};
+use crate::{BadReason, DataError};
 
 /// Reads only the columns that some format reads, and one batch of them at a time.
 pub(super) struct ParquetRows {
     path: PathBuf,
-    file: File,
-    metadata: ArrowReaderMetadata,
-    projection: ProjectionMask,
-    /// The row group that `batches` reads, or the one to read first.
-    row_group: usize,
-    batches: Option<ParquetRecordBatchReader>,
+    schema: SchemaRef,
+    table: TableRows,
     rows: BatchRows,
     n_rows: u64,
 }
@@ -40,72 +30,49 @@ impl ParquetRows {
         names: &ColumnNames,
     ) -> Result<Self, DataError> {
         let file = open_seekable(path, compression)?;
-        let metadata = guarded(path, 0, || ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))?
-            .map_err(|source| DataError::ParquetFooter { file: path.to_owned(), source })?;
-        let wanted = wanted(metadata.schema(), names);
-        let projection = ProjectionMask::roots(metadata.parquet_schema(), wanted);
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            metadata,
-            projection,
-            row_group: 0,
-            batches: None,
-            rows: BatchRows::empty(),
-            n_rows: 0,
-        })
+        let opened = guarded(path, 0, || {
+            let table = Table::open(file, ArrowReaderOptions::new())?;
+            let schema = table.schema().clone();
+            let wanted = wanted(&schema, names);
+            Ok((schema, table.rows(wanted)?))
+        })?;
+        let (schema, table) = opened.map_err(|error| match error {
+            TableError::Parquet(source) => DataError::ParquetFooter { file: path.to_owned(), source },
+            TableError::Fault(source) => DataError::ParquetBounds { file: path.to_owned(), row: 0, source },
+        })?;
+        Ok(Self { path: path.to_owned(), schema, table, rows: BatchRows::empty(), n_rows: 0 })
     }
 
     /// Names of all columns of the file.
     pub(super) fn column_names(&self) -> Vec<String> {
-        self.metadata.schema().fields().iter().map(|field| field.name().clone()).collect()
+        self.schema.fields().iter().map(|field| field.name().clone()).collect()
     }
 
     /// The next row, or `None` at the end.
-    pub(super) fn next_row(&mut self, names: &ColumnNames) -> Result<Option<RawRow>, DataError> {
+    pub(super) fn next_row(
+        &mut self,
+        names: &ColumnNames,
+    ) -> Result<Option<Result<RawRow, BadReason>>, DataError> {
         loop {
             if let Some(row) = self.rows.next() {
                 self.n_rows += 1;
                 return Ok(Some(row));
             }
-            if self.row_group == self.metadata.metadata().num_row_groups() {
-                return Ok(None);
-            }
-            let path = self.path.clone();
-            let n_rows = self.n_rows;
-            match guarded(&path, n_rows, || self.next_batch(names))? {
-                Ok(Some(rows)) => self.rows = rows,
-                Ok(None) => {
-                    self.batches = None;
-                    self.row_group += 1;
-                }
-                Err(source) => {
-                    return Err(DataError::ParquetPage {
-                        file: path,
-                        row_group: self.row_group,
-                        row: n_rows,
-                        source,
-                    });
-                }
+            match guarded(&self.path, self.n_rows, || self.table.next_batch())? {
+                Ok(None) => return Ok(None),
+                Ok(Some(batch)) => self.rows = BatchRows::new(&batch, names),
+                Err(error) => return Err(self.failed(error)),
             }
         }
     }
 
-    /// The next batch of the current row group.
-    fn next_batch(&mut self, names: &ColumnNames) -> Result<Option<BatchRows>, arrow::error::ArrowError> {
-        if self.batches.is_none() {
-            self.batches = Some(self.open_row_group()?);
+    fn failed(&self, error: TableError) -> DataError {
+        let (file, row, row_group) = (self.path.clone(), self.n_rows, self.table.row_group());
+        match error {
+            TableError::Parquet(source) => {
+                DataError::ParquetPage { file, row_group, row, source: source.into() }
+            }
+            TableError::Fault(source) => DataError::ParquetBounds { file, row, source },
         }
-        let Some(batches) = &mut self.batches else { return Ok(None) };
-        Ok(batches.next().transpose()?.map(|batch| BatchRows::new(&batch, names)))
-    }
-
-    fn open_row_group(&self) -> Result<ParquetRecordBatchReader, ParquetError> {
-        let file = self.file.try_clone().map_err(|error| ParquetError::External(Box::new(error)))?;
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_projection(self.projection.clone())
-            .with_row_groups(vec![self.row_group])
-            .with_batch_size(BATCH_ROWS)
-            .build()
     }
 }

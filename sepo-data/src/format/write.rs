@@ -1,6 +1,6 @@
 //! Pairs back into files.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -77,6 +77,7 @@ impl PairWriter {
             return Err(DataError::MixedContent { file: self.path.clone(), first, found });
         }
         self.n_pairs += 1;
+        let pair = &*unambiguous(pair);
         match &mut self.sink {
             Sink::Json(sink) => sink.write(pair).map_err(|source| write_error(&self.path, source)),
             Sink::Parquet(sink) => {
@@ -162,6 +163,20 @@ fn write_all<P: Borrow<PairContent>>(
         writer.write(pair.borrow())?;
     }
     writer.finish()
+}
+
+/// The pair so that it is read as it is. Readers take a prompt off responses that repeat it, so where both begin with the
+/// prompt's own messages, it is put before them once more.
+fn unambiguous(pair: &PairContent) -> Cow<'_, PairContent> {
+    match pair {
+        PairContent::Chat { prompt, chosen, rejected }
+            if !prompt.is_empty() && chosen.starts_with(prompt) && rejected.starts_with(prompt) =>
+        {
+            let (chosen, rejected) = ([&prompt[..], chosen].concat(), [&prompt[..], rejected].concat());
+            Cow::Owned(PairContent::Chat { prompt: prompt.clone(), chosen, rejected })
+        }
+        _ => Cow::Borrowed(pair),
+    }
 }
 
 fn write_error(path: &Path, source: io::Error) -> DataError {

@@ -3,39 +3,48 @@
 use std::fmt::Write as _;
 
 use chrono::NaiveDateTime;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja_contrib::pycompat::unknown_method_callback;
 
-use super::TemplateError;
-use super::generation_tag::without_generation_tags;
 use super::json_filter::tojson;
 
-/// Name of the one template in an environment. Without a suffix, so that nothing is escaped for HTML.
-pub(super) const TEMPLATE_NAME: &str = "chat_template";
-
-/// Steps a rendering may take. A turn takes a few hundred, so this is room for conversations of ten thousand turns,
-/// and a template that means harm stops within seconds.
-pub(super) const FUEL: u64 = 20_000_000;
+/// Digits of the widest padding that `"{:>4}".format(x)` gives.
+const MAX_WIDTH_DIGITS: usize = 4;
 
 /// The message of `raise_exception`, carried as an error's source so that it is told from the engine's own errors.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Raised(pub(super) String);
 
-/// An environment that holds `source` compiled, and no way to any other file.
-pub(super) fn environment(source: &str) -> Result<Environment<'static>, TemplateError> {
+/// The environment that chat templates see: filters, functions, and no way to any file.
+pub(super) fn environment() -> Environment<'static> {
     let mut env = Environment::new();
-    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-    env.set_syntax(syntax.map_err(syntax_error)?);
-    env.set_fuel(Some(FUEL));
+    // Otherwise a failure in a debug build carries a copy of all variables.
+    env.set_debug(false);
     env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    env.set_unknown_method_callback(python_method);
     env.add_filter("tojson", tojson);
     env.add_function("raise_exception", raise_exception);
+    // Both print whatever there is, indented by its depth, before anything of it is counted.
+    env.remove_filter("pprint");
+    env.remove_global("debug");
     set_clock(&mut env, None);
-    env.add_template_owned(TEMPLATE_NAME, without_generation_tags(source).into_owned())
-        .map_err(syntax_error)?;
-    Ok(env)
+    env
+}
+
+/// Python's methods of strings, lists and maps. A width in a format is obeyed before it is counted, so it has a bound.
+fn python_method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    name: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    let n_digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+    if name == "format" && value.as_str().is_some_and(|text| n_digits(text) > MAX_WIDTH_DIGITS) {
+        let text = format!("a width in a format has at most {MAX_WIDTH_DIGITS} digits");
+        return Err(Error::new(ErrorKind::InvalidOperation, text));
+    }
+    unknown_method_callback(state, value, name, args)
 }
 
 /// Makes `strftime_now` tell `now`, or the system's local time for `None`.
@@ -43,10 +52,6 @@ pub(super) fn set_clock(env: &mut Environment<'static>, now: Option<NaiveDateTim
     env.add_function("strftime_now", move |format: &str| {
         strftime(now.unwrap_or_else(|| chrono::Local::now().naive_local()), format)
     });
-}
-
-fn syntax_error(source: Error) -> TemplateError {
-    TemplateError::Syntax { line: source.line().unwrap_or(0), source }
 }
 
 fn raise_exception(message: String) -> Result<String, Error> {

@@ -60,7 +60,7 @@ pub enum TemplateError {
         message: String,
     },
     /// The template did more work than any chat template needs.
-    #[error("render the template within {limit} steps")]
+    #[error("render the template within {limit} steps; it loops, or makes a text grow, without measure")]
     OutOfFuel {
         /// The limit.
         limit: u64,

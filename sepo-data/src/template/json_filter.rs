@@ -5,8 +5,12 @@
 use std::fmt::Write as _;
 
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
+use minijinja::{Error, ErrorKind, State, Value};
 
+/// Bytes of text that cost as much as a value.
+const BYTES_PER_STEP: usize = 64;
+/// Longest indentation of a level, and longest separator.
+const MAX_LAYOUT_BYTES: usize = 64;
 /// Values nest at most this deep; Python stops near 1000.
 const MAX_DEPTH: usize = 200;
 
@@ -19,8 +23,25 @@ struct Layout {
     sort_keys: bool,
 }
 
+/// What has been written, and how much of it has been paid for. The engine counts a text when it is there.
+struct Page<'a> {
+    text: String,
+    n_paid: usize,
+    state: &'a State<'a, 'a>,
+}
+
+impl Page<'_> {
+    /// Takes the steps for a value and for the text since the last one.
+    fn pay(&mut self) -> Result<(), Error> {
+        let n_new = self.text.len() - self.n_paid;
+        self.n_paid = self.text.len();
+        self.state.consume_fuel(1 + (n_new / BYTES_PER_STEP) as u64)
+    }
+}
+
 /// The value as JSON text. Arguments are those of transformers: `ensure_ascii`, `indent`, `separators`, `sort_keys`.
 pub(super) fn tojson(
+    state: &State<'_, '_>,
     value: &Value,
     ensure_ascii: Option<Value>,
     indent: Option<Value>,
@@ -32,15 +53,15 @@ pub(super) fn tojson(
     let sort_keys = kwargs.get::<Option<bool>>("sort_keys")?.unwrap_or(false);
     kwargs.assert_all_used()?;
     let (item_separator, key_separator) = match separators.as_deref() {
-        Some([item, key]) => (item.clone(), key.clone()),
-        Some(_) => return Err(invalid("`separators` takes two strings")),
+        Some([item, key]) if item.len().max(key.len()) <= MAX_LAYOUT_BYTES => (item.clone(), key.clone()),
+        Some(_) => return Err(invalid("`separators` takes two short strings")),
         // Python: no space before a line break.
         None => ((if indent.is_some() { "," } else { ", " }).to_owned(), ": ".to_owned()),
     };
     let layout = Layout { ensure_ascii, indent, item_separator, key_separator, sort_keys };
-    let mut out = String::new();
-    layout.write(&mut out, value, 0)?;
-    Ok(Value::from(out))
+    let mut page = Page { text: String::new(), n_paid: 0, state };
+    layout.write(&mut page, value, 0)?;
+    Ok(Value::from(page.text))
 }
 
 fn invalid(detail: &'static str) -> Error {
@@ -51,7 +72,10 @@ fn invalid(detail: &'static str) -> Error {
 fn indent_text(indent: Value) -> Result<Option<String>, Error> {
     match indent.kind() {
         ValueKind::None | ValueKind::Undefined => Ok(None),
-        ValueKind::String => Ok(indent.as_str().map(str::to_owned)),
+        ValueKind::String => match indent.as_str() {
+            Some(text) if text.len() <= MAX_LAYOUT_BYTES => Ok(Some(text.to_owned())),
+            _ => Err(invalid("`indent` takes a number of spaces up to 64 or a short string")),
+        },
         // A bool is an integer in Python, and `indent=0` still breaks lines.
         ValueKind::Bool => Ok(Some((if indent.is_true() { " " } else { "" }).to_owned())),
         _ => match indent.as_usize() {
@@ -62,7 +86,9 @@ fn indent_text(indent: Value) -> Result<Option<String>, Error> {
 }
 
 impl Layout {
-    fn write(&self, out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
+    fn write(&self, page: &mut Page<'_>, value: &Value, depth: usize) -> Result<(), Error> {
+        page.pay()?;
+        let out = &mut page.text;
         if depth > MAX_DEPTH {
             return Err(invalid("the value nests too deep for JSON"));
         }
@@ -71,26 +97,26 @@ impl Layout {
             ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => write_number(out, value)?,
             ValueKind::String => self.write_string(out, value.as_str().unwrap_or_default()),
-            ValueKind::Seq | ValueKind::Iterable => self.write_list(out, value, depth)?,
-            ValueKind::Map => self.write_map(out, value, depth)?,
+            ValueKind::Seq | ValueKind::Iterable => self.write_list(page, value, depth)?,
+            ValueKind::Map => self.write_map(page, value, depth)?,
             _ => return Err(invalid("the value has no JSON form")),
         }
         Ok(())
     }
 
-    fn write_list(&self, out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
-        out.push('[');
+    fn write_list(&self, page: &mut Page<'_>, value: &Value, depth: usize) -> Result<(), Error> {
+        page.text.push('[');
         let mut is_empty = true;
         for item in value.try_iter()? {
-            self.before_item(out, is_empty, depth + 1);
+            self.before_item(&mut page.text, is_empty, depth + 1);
             is_empty = false;
-            self.write(out, &item, depth + 1)?;
+            self.write(page, &item, depth + 1)?;
         }
-        self.close(out, is_empty, depth, ']');
+        self.close(&mut page.text, is_empty, depth, ']');
         Ok(())
     }
 
-    fn write_map(&self, out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
+    fn write_map(&self, page: &mut Page<'_>, value: &Value, depth: usize) -> Result<(), Error> {
         let mut entries = Vec::new();
         for key in value.try_iter()? {
             entries.push((key_text(&key)?, value.get_item(&key)?));
@@ -98,14 +124,14 @@ impl Layout {
         if self.sort_keys {
             entries.sort_by(|a, b| a.0.cmp(&b.0));
         }
-        out.push('{');
+        page.text.push('{');
         for (i, (key, item)) in entries.iter().enumerate() {
-            self.before_item(out, i == 0, depth + 1);
-            self.write_string(out, key);
-            out.push_str(&self.key_separator);
-            self.write(out, item, depth + 1)?;
+            self.before_item(&mut page.text, i == 0, depth + 1);
+            self.write_string(&mut page.text, key);
+            page.text.push_str(&self.key_separator);
+            self.write(page, item, depth + 1)?;
         }
-        self.close(out, entries.is_empty(), depth, '}');
+        self.close(&mut page.text, entries.is_empty(), depth, '}');
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::TemplateError;
+use crate::small_file::{MAX_CONFIG_BYTES, read_at_most};
 
 /// A template's source with the file it came from.
 pub(super) struct Found {
@@ -88,7 +89,13 @@ fn token_text(value: &Value) -> Option<&str> {
 }
 
 fn read(path: &Path) -> Result<String, TemplateError> {
-    std::fs::read_to_string(path).map_err(|source| TemplateError::Read { path: path.to_owned(), source })
+    let text = read_at_most(path, MAX_CONFIG_BYTES).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|error| {
+            let byte = error.utf8_error().valid_up_to();
+            std::io::Error::new(std::io::ErrorKind::InvalidData, format!("it is not UTF-8 at byte {byte}"))
+        })
+    });
+    text.map_err(|source| TemplateError::Read { path: path.to_owned(), source })
 }
 
 /// The object in a JSON file, `None` where there is no such file.

@@ -4,26 +4,35 @@
 //! `lstrip_blocks`, Python's string methods, loop controls, `tojson`, `raise_exception`, `strftime_now`,
 //! `{% generation %}`, the tokenizer's special tokens as variables. A template reads no file and cannot run forever.
 
+mod bound;
 mod builtin;
+mod checked_expression;
+mod checks;
+mod compiled;
 mod environment;
 mod error;
+mod fuel;
 mod generation_tag;
 mod json_filter;
 mod load;
 
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
+use minijinja::ErrorKind;
 use minijinja::value::Serde;
-use minijinja::{Environment, ErrorKind};
 use serde_json::{Map, Value};
 
 pub use builtin::BUILTIN_NAMES;
 pub use error::TemplateError;
 
 use crate::Message;
-use environment::{FUEL, Raised, TEMPLATE_NAME};
+use compiled::Compiled;
+use environment::Raised;
+use fuel::{Fueled, Size};
+use generation_tag::without_generation_tags;
 
 /// Whether a rendering ends in the header of the assistant's next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +68,8 @@ pub enum TemplateOrigin {
 /// ```
 #[derive(Debug, Clone)]
 pub struct ChatTemplate {
-    environment: Environment<'static>,
+    environments: Fueled,
+    compiled: Arc<Compiled>,
     source: String,
     origin: TemplateOrigin,
     variables: Map<String, Value>,
@@ -124,8 +134,10 @@ impl ChatTemplate {
     }
 
     fn compile(source: String, origin: TemplateOrigin) -> Result<Self, TemplateError> {
-        let environment = environment::environment(&source)?;
-        Ok(Self { environment, source, origin, variables: Map::new() })
+        let compiled = Compiled::new(without_generation_tags(&source).into_owned())
+            .map_err(|source| TemplateError::Syntax { line: source.line().unwrap_or(0), source })?;
+        let environments = Fueled::new(environment::environment());
+        Ok(Self { environments, compiled: Arc::new(compiled), source, origin, variables: Map::new() })
     }
 
     /// The same template, seeing the special tokens of a model folder (`bos_token`, `eos_token`, …).
@@ -160,7 +172,7 @@ impl ChatTemplate {
     /// ```
     #[must_use]
     pub fn at(mut self, now: NaiveDateTime) -> Self {
-        environment::set_clock(&mut self.environment, Some(now));
+        self.environments.set_clock(now);
         self
     }
 
@@ -174,7 +186,7 @@ impl ChatTemplate {
         messages: &[Message],
         generation_prompt: GenerationPrompt,
     ) -> Result<String, TemplateError> {
-        self.render_value(minijinja::Value::from(Serde(messages)), generation_prompt)
+        self.render_value(minijinja::Value::from(Serde(messages)), Size::of(messages), generation_prompt)
     }
 
     /// The text of a conversation whose messages may carry more than role and content (`tool_calls`, …).
@@ -182,7 +194,7 @@ impl ChatTemplate {
     /// # Errors
     ///
     /// * [`TemplateError::Raised`]: the template refused, in its own words.
-    /// * [`TemplateError::OutOfFuel`]: it does more work than any chat template needs.
+    /// * [`TemplateError::OutOfFuel`]: it does more work than any chat template needs for so much conversation.
     /// * [`TemplateError::Render`]: anything else, with the line.
     ///
     /// # Examples
@@ -201,12 +213,13 @@ impl ChatTemplate {
         messages: &[Value],
         generation_prompt: GenerationPrompt,
     ) -> Result<String, TemplateError> {
-        self.render_value(minijinja::Value::from(Serde(messages)), generation_prompt)
+        self.render_value(minijinja::Value::from(Serde(messages)), Size::of_json(messages), generation_prompt)
     }
 
     fn render_value(
         &self,
         messages: minijinja::Value,
+        size: Size,
         generation_prompt: GenerationPrompt,
     ) -> Result<String, TemplateError> {
         let own = [
@@ -217,8 +230,8 @@ impl ChatTemplate {
         ];
         let given = self.variables.iter().map(|(k, v)| (k.clone(), minijinja::Value::from(Serde(v))));
         let context = minijinja::Value::from_pairs(own.into_iter().chain(given));
-        let template = self.environment.get_template(TEMPLATE_NAME).map_err(render_error)?;
-        template.render(context).map_err(render_error)
+        let (environment, fuel) = self.environments.for_size(size);
+        self.compiled.render(environment, context).map_err(|error| render_error(error, fuel))
     }
 
     /// The template as it was given, before anything was rewritten.
@@ -246,9 +259,9 @@ impl ChatTemplate {
 }
 
 /// Tells what the template said from what the engine says.
-fn render_error(source: minijinja::Error) -> TemplateError {
+fn render_error(source: minijinja::Error, limit: u64) -> TemplateError {
     if source.kind() == ErrorKind::OutOfFuel {
-        return TemplateError::OutOfFuel { limit: FUEL };
+        return TemplateError::OutOfFuel { limit };
     }
     let mut cause = source.source();
     while let Some(error) = cause {

@@ -4,6 +4,7 @@ use tokenizers::Tokenizer;
 
 use super::byte_level::ByteLevel;
 use super::encoded_text::EncodedText;
+use super::guard::{Added, encode, encode_fast};
 use super::pieces::Pieces;
 use super::{Boundary, PairPart, SkipReason};
 use crate::Span;
@@ -37,7 +38,7 @@ impl TextTokenizer {
     pub(super) fn new(tokenizer: Tokenizer, hash: String) -> Self {
         let pieces = Pieces::new(&tokenizer);
         let invents_space = ["a", "0", "."].iter().any(|probe| {
-            let encoding = tokenizer.encode_fast(*probe, false);
+            let encoding = encode_fast(&tokenizer, probe, Added::Nothing);
             let bytes = encoding
                 .iter()
                 .flat_map(|e| e.get_ids())
@@ -54,7 +55,7 @@ impl TextTokenizer {
     pub(super) fn ids(&self, text: &str) -> Result<Vec<u32>, tokenizers::Error> {
         match self.quickly(text) {
             Some(encoded) => Ok(encoded?.ids),
-            None => Ok(self.tokenizer.encode_fast(text, false)?.get_ids().to_vec()),
+            None => Ok(encode_fast(&self.tokenizer, text, Added::Nothing)?.get_ids().to_vec()),
         }
     }
 
@@ -66,7 +67,7 @@ impl TextTokenizer {
 
     /// A text as ids with their places, nothing added.
     fn encode(&self, text: &str) -> Result<EncodedText, tokenizers::Error> {
-        self.quickly(text).unwrap_or_else(|| Ok((&self.tokenizer.encode(text, false)?).into()))
+        self.quickly(text).unwrap_or_else(|| Ok((&encode(&self.tokenizer, text)?).into()))
     }
 
     /// The same where the text is one that can be had faster.

@@ -116,7 +116,7 @@ impl PairTokenizer {
         let Some(bos) = self.special.bos.map(|bos| bos.id) else { return };
         if prompt_ids.iter().all(|id| *id == bos) {
             let begins = |response: &TokenizedResponse| {
-                response.ids[0] == bos && response.ids.iter().any(|id| *id != bos)
+                response.ids.first() == Some(&bos) && response.ids.iter().any(|id| *id != bos)
             };
             if self.adds_bos || !prompt_ids.is_empty() || responses.iter().all(|response| begins(response)) {
                 *prompt_ids = vec![bos];

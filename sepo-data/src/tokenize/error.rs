@@ -42,6 +42,16 @@ pub enum TokenizeError {
         #[source]
         source: tokenizers::Error,
     },
+    /// The tokenizer's normalizers can make a text grow without measure.
+    #[error(
+        "the normalizers of tokenizer.json can make a text {growth} times as long, expected at most {limit} times; take another copy of it"
+    )]
+    Growth {
+        /// Bytes that a byte of text can become.
+        growth: u64,
+        /// Bytes that it may become.
+        limit: u64,
+    },
     /// The tokenizer failed on a text.
     #[error("tokenize {n_bytes} bytes of text")]
     Encode {

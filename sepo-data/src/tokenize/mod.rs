@@ -8,6 +8,8 @@ mod config;
 mod encode;
 mod encoded_text;
 mod error;
+mod growth;
+mod guard;
 mod pair_tokenizer;
 mod pieces;
 mod report;

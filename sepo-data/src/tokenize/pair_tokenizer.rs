@@ -7,8 +7,11 @@ use tokenizers::{ModelWrapper, Tokenizer};
 
 use super::boundary::TextTokenizer;
 use super::closing::close;
+use super::growth::check_growth;
+use super::guard::{Added, encode_fast, guarded};
 use super::special::Declared;
 use super::{Bos, Eos, SpecialTokens, TemplateChoice, TextHandling, TokenizeConfig, TokenizeError};
+use crate::small_file::{MAX_TOKENIZER_BYTES, read_at_most};
 use crate::{ChatTemplate, GenerationPrompt, Message, TemplateError};
 
 /// Preference pairs to ids, by one rule.
@@ -79,8 +82,7 @@ impl PairTokenizer {
             (Bos::Always, None) => return Err(TokenizeError::NoBos),
             (Bos::Always, Some(_)) => true,
             (Bos::Auto, Some(bos)) => declared.add_bos_token().unwrap_or_else(|| {
-                text.tokenizer
-                    .encode_fast("", true)
+                encode_fast(&text.tokenizer, "", Added::Special)
                     .is_ok_and(|empty| empty.get_ids().first() == Some(&bos.id))
             }),
         };
@@ -145,7 +147,8 @@ impl PairTokenizer {
     /// * [`TokenizeError::Decode`]: the tokenizer failed.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TokenizeError> {
         let failed = |source| TokenizeError::Decode { n_ids: ids.len(), source };
-        self.text_tokenizer()?.tokenizer.decode(ids, false).map_err(failed)
+        let tokenizer = &self.text_tokenizer()?.tokenizer;
+        guarded(|| tokenizer.decode(ids, false)).map_err(failed)
     }
 
     /// The bytes that an id stands for, in any position: a space in front included, a part of a character as it is.
@@ -226,9 +229,12 @@ fn load(dir: &Path) -> Result<TextTokenizer, TokenizeError> {
     if !path.is_file() {
         return Err(TokenizeError::Missing { dir: dir.to_owned() });
     }
-    let bytes = std::fs::read(&path).map_err(|source| TokenizeError::Read { path: path.clone(), source })?;
+    let bytes = read_at_most(&path, MAX_TOKENIZER_BYTES)
+        .map_err(|source| TokenizeError::Read { path: path.clone(), source })?;
     let failed = |source| TokenizeError::Load { path: path.clone(), source };
-    let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(failed)?;
+    let mut tokenizer = guarded(|| Tokenizer::from_bytes(&bytes)).map_err(failed)?;
+    // What was understood, not what was written: later forms of the file may spell it otherwise.
+    check_growth(&serde_json::to_value(tokenizer.get_normalizer()).unwrap_or_default())?;
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(failed)?;
     if let ModelWrapper::BPE(model) = tokenizer.get_model()
@@ -238,7 +244,8 @@ fn load(dir: &Path) -> Result<TextTokenizer, TokenizeError> {
         model.dropout = None;
         tokenizer.with_model(model);
     }
-    Ok(TextTokenizer::new(tokenizer, blake3::hash(&bytes).to_hex().to_string()))
+    let hash = blake3::hash(&bytes).to_hex().to_string();
+    guarded(|| Ok(TextTokenizer::new(tokenizer, hash))).map_err(failed)
 }
 
 /// The template that the configuration chooses; a model folder without one is no error.

@@ -7,7 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 
+use super::guard::{Added, encode_fast};
 use super::{TokenizeConfig, TokenizeError};
+use crate::small_file::{MAX_CONFIG_BYTES, read_at_most};
 
 /// What decided on a special token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -81,8 +83,8 @@ impl Declared {
             if !path.is_file() {
                 continue;
             }
-            let bytes =
-                std::fs::read(&path).map_err(|source| TokenizeError::Read { path: path.clone(), source })?;
+            let bytes = read_at_most(&path, MAX_CONFIG_BYTES)
+                .map_err(|source| TokenizeError::Read { path: path.clone(), source })?;
             let object =
                 serde_json::from_slice(&bytes).map_err(|source| TokenizeError::Json { path, source })?;
             files.push((source, object));
@@ -159,8 +161,8 @@ impl Declared {
 
 /// The one token that the post-processor puts before an empty text, if it does.
 fn prepended(tokenizer: &Tokenizer) -> Option<SpecialToken> {
-    let with = tokenizer.encode_fast("a", true).ok()?;
-    let without = tokenizer.encode_fast("a", false).ok()?;
+    let with = encode_fast(tokenizer, "a", Added::Special).ok()?;
+    let without = encode_fast(tokenizer, "a", Added::Nothing).ok()?;
     let extra = with.get_ids().len().checked_sub(without.get_ids().len())?;
     let is_prefix = extra > 0 && with.get_ids()[1..].starts_with(without.get_ids());
     is_prefix.then(|| SpecialToken { id: with.get_ids()[0], source: SpecialSource::PostProcessor })

@@ -7,6 +7,19 @@ use super::{Biases, Family, Mlp, ModelConfig, Norm, Residual};
 use crate::ModelError;
 use sepo_kernels::Gelu;
 
+/// Most layers of a model; deep ones have some hundreds.
+const MAX_LAYERS: usize = 10_000;
+/// Characters of a value that an error shows.
+const SHOWN_CHARS: usize = 60;
+
+/// The beginning of a text that a file may have made long.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Typed access to the keys of one JSON object, with errors that name the key.
 #[derive(Clone, Copy)]
 pub(super) struct Keys<'a>(pub(super) &'a Map<String, Value>);
@@ -18,18 +31,28 @@ impl<'a> Keys<'a> {
     }
 
     fn wrong(self, key: &'static str, expected: &'static str) -> ModelError {
-        let found = self.get(key).map_or_else(|| "missing".to_owned(), Value::to_string);
+        let found = self.get(key).map_or_else(|| "missing".to_owned(), |value| shortened(&value.to_string()));
         ModelError::ConfigValue { key, found, expected }
     }
 
     pub(super) fn size_or(self, key: &'static str, default: Option<usize>) -> Result<usize, ModelError> {
-        // 2^31 keeps every product of two sizes inside 64 bits.
+        // 2^31 keeps every product of two sizes inside 64 bits; `check_size` looks at those of more.
         let expected = "a whole number from 1 to 2147483648";
         let value = match (self.get(key), default) {
             (None, Some(default)) => Some(default),
             (value, _) => value.and_then(Value::as_u64).and_then(|v| usize::try_from(v).ok()),
         };
         value.filter(|v| (1..=1 << 31).contains(v)).ok_or_else(|| self.wrong(key, expected))
+    }
+
+    /// Every layer costs memory as soon as the configuration is read, so their number has a bound of its own.
+    fn n_layers(self) -> Result<usize, ModelError> {
+        let key = "num_hidden_layers";
+        let n_layers = self.size_or(key, None)?;
+        if n_layers > MAX_LAYERS {
+            return Err(self.wrong(key, "at most 10000 layers"));
+        }
+        Ok(n_layers)
     }
 
     pub(super) fn number_or(self, key: &'static str, default: f64) -> Result<f64, ModelError> {
@@ -68,10 +91,16 @@ impl ModelConfig {
     ///
     /// * [`ModelError::Json`] where the text is not a JSON object.
     /// * [`ModelError::UnknownModelType`] where the family is not one of [`Family`].
-    /// * [`ModelError::ConfigValue`] where a key is missing, of the wrong type, or sizes do not divide.
+    /// * [`ModelError::ConfigValue`] where a key is missing, of the wrong type or out of range, or sizes do not divide.
+    /// * [`ModelError::TooLarge`] where the sizes multiply to more weights than any machine holds.
     pub fn from_json(text: &str) -> Result<Self, ModelError> {
-        let raw: Map<String, Value> = serde_json::from_str(text)
+        let raw = serde_json::from_str(text)
             .map_err(|source| ModelError::Json { path: "config.json".into(), source })?;
+        Self::from_object(raw)
+    }
+
+    /// A configuration from the object in a `config.json`.
+    pub(crate) fn from_object(raw: Map<String, Value>) -> Result<Self, ModelError> {
         let keys = Keys(&raw);
         let family = family(keys)?;
         let neox = family == Family::GptNeoX;
@@ -79,7 +108,7 @@ impl ModelConfig {
         let n_heads = keys.size_or("num_attention_heads", None)?;
         let n_kv_heads = if neox { n_heads } else { keys.size_or("num_key_value_heads", Some(n_heads))? };
         let head_dim = keys.size_or("head_dim", Some((d_model / n_heads).max(1)))?;
-        let n_layers = keys.size_or("num_hidden_layers", None)?;
+        let n_layers = keys.n_layers()?;
         let config = Self {
             family,
             vocab: keys.size_or("vocab_size", None)?,
@@ -102,10 +131,10 @@ impl ModelConfig {
             initializer_range: keys.number_or("initializer_range", 0.02)?,
             bos_token_id: keys.ids("bos_token_id")?.first().copied(),
             eos_token_ids: keys.ids("eos_token_id")?,
-            raw: raw.clone(),
+            raw: Map::new(),
         };
         config.check()?;
-        Ok(config)
+        Ok(Self { raw, ..config })
     }
 
     /// The text of a `config.json` for weights in f32; keys that this crate does not know are kept.
@@ -131,7 +160,7 @@ impl ModelConfig {
         if self.rotary.rotary_dim > self.head_dim || !self.rotary.rotary_dim.is_multiple_of(2) {
             return wrong("head_dim", self.head_dim, "even, and at least the rotary width");
         }
-        Ok(())
+        self.check_size()
     }
 }
 
@@ -142,7 +171,7 @@ fn family(keys: Keys<'_>) -> Result<Family, ModelError> {
         Some("mistral") => Ok(Family::Mistral),
         Some("qwen2") => Ok(Family::Qwen2),
         Some("qwen3") => Ok(Family::Qwen3),
-        Some(other) => Err(ModelError::UnknownModelType { model_type: other.to_owned() }),
+        Some(other) => Err(ModelError::UnknownModelType { model_type: shortened(other) }),
         None => Err(keys.wrong("model_type", super::KNOWN_MODEL_TYPES)),
     }
 }

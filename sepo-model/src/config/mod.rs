@@ -6,6 +6,8 @@ mod size;
 
 use sepo_kernels::{Gelu, RotaryConfig};
 
+pub(crate) use json::shortened;
+
 pub(crate) const KNOWN_MODEL_TYPES: &str = "gpt_neox, llama, mistral, qwen2, qwen3";
 
 /// Architecture families, by their `model_type`.

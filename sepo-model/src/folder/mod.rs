@@ -1,11 +1,23 @@
 //! Hugging Face model folders: `config.json`, safetensors in one file or in shards, tokenizer files.
 
 mod read;
+mod small_file;
 mod write;
 
 use std::path::Path;
 
 use crate::{ModelConfig, ModelError, Parameters};
+
+impl ModelConfig {
+    /// The configuration in `config.json` of a model folder.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Io`] where the file cannot be read; as [`ModelConfig::from_json`] where it is not understood.
+    pub fn from_model_dir(dir: &Path) -> Result<Self, ModelError> {
+        Self::from_object(small_file::read_json(&dir.join("config.json"))?)
+    }
+}
 
 /// A configuration and its weights.
 #[derive(Debug, Clone)]
@@ -30,13 +42,7 @@ impl Model {
     ///   [`ModelError::TensorShape`], [`ModelError::TensorType`], [`ModelError::NonFiniteWeight`] where weights are not
     ///   what the configuration says.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
-        let path = dir.join("config.json");
-        let text =
-            std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
-        let config = ModelConfig::from_json(&text).map_err(|error| match error {
-            ModelError::Json { source, .. } => ModelError::Json { path, source },
-            other => other,
-        })?;
+        let config = ModelConfig::from_model_dir(dir)?;
         let parameters = read::parameters(dir, &config)?;
         Ok(Self { config, parameters })
     }

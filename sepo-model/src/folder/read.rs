@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::small_file::{read_all, read_json};
+use crate::config::shortened;
 use crate::{ModelConfig, ModelError, ParameterInfo, Parameters};
 
 /// Buffers that old checkpoints carry and that hold no weights.
@@ -19,9 +21,11 @@ struct Index {
 
 /// The parameters of `config` from the safetensors files in `dir`.
 pub(super) fn parameters(dir: &Path, config: &ModelConfig) -> Result<Parameters, ModelError> {
-    let files = weight_files(dir)?
+    let weights = weight_files(dir)?;
+    let files = weights
+        .files
         .into_iter()
-        .map(|path| match std::fs::read(&path) {
+        .map(|path| match read_all(&path) {
             Ok(bytes) => Ok((path, bytes)),
             Err(source) => Err(ModelError::Io { path, source }),
         })
@@ -30,7 +34,13 @@ pub(super) fn parameters(dir: &Path, config: &ModelConfig) -> Result<Parameters,
     for (path, bytes) in &files {
         let file = SafeTensors::deserialize(bytes)
             .map_err(|source| ModelError::Safetensors { path: path.clone(), source })?;
-        tensors.extend(file.tensors().into_iter().map(|(name, view)| (name, (path.as_path(), view))));
+        // Where several files have a tensor of the same name, the index says which one is meant.
+        let is_meant = |name: &str| match weights.index.get(name) {
+            Some(shard) => path.file_name().is_some_and(|file| file == shard.as_str()),
+            None => true,
+        };
+        let found = file.tensors().into_iter().filter(|(name, _)| is_meant(name));
+        tensors.extend(found.map(|(name, view)| (name, (path.as_path(), view))));
     }
     let layout = crate::architecture::Architecture::new(config).into_layout();
     for info in &layout {
@@ -54,27 +64,31 @@ pub(super) fn parameters(dir: &Path, config: &ModelConfig) -> Result<Parameters,
     Ok(parameters)
 }
 
-/// `model.safetensors`, or the shards that the index names; a shard lies in the folder itself, nowhere else.
-fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
+/// The files with weights, and the index where there are several.
+struct WeightFiles {
+    files: Vec<PathBuf>,
+    /// The file of each tensor.
+    index: BTreeMap<String, String>,
+}
+
+/// `model.safetensors`, or the shards that the index names; a shard lies in the folder itself, nowhere else. It may be a
+/// link: the Hub's cache keeps files so, and whoever can put a link into the folder can put a file there.
+fn weight_files(dir: &Path) -> Result<WeightFiles, ModelError> {
     let single = dir.join("model.safetensors");
-    if single.is_file() {
-        return Ok(vec![single]);
+    if single.exists() {
+        return Ok(WeightFiles { files: vec![single], index: BTreeMap::new() });
     }
     let path = dir.join("model.safetensors.index.json");
-    if !path.is_file() {
+    if !path.exists() {
         return Err(ModelError::NoWeights { path: dir.to_owned() });
     }
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| ModelError::Io { path: path.clone(), source })?;
-    let index: Index =
-        serde_json::from_str(&text).map_err(|source| ModelError::Json { path: path.clone(), source })?;
-    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
-    if let Some(shard) =
-        shards.iter().find(|shard| Path::new(shard).file_name().is_none_or(|n| n != shard.as_str()))
-    {
-        return Err(ModelError::ShardName { path, shard: shard.clone() });
+    let Index { weight_map: index } = read_json(&path)?;
+    let shards: BTreeSet<&String> = index.values().collect();
+    let is_plain = |shard: &str| Path::new(shard).file_name().is_some_and(|name| name == shard);
+    if let Some(shard) = shards.iter().find(|shard| !is_plain(shard)) {
+        return Err(ModelError::ShardName { path, shard: shortened(shard) });
     }
-    Ok(shards.into_iter().map(|shard| dir.join(shard)).collect())
+    Ok(WeightFiles { files: shards.into_iter().map(|shard| dir.join(shard)).collect(), index })
 }
 
 fn check(
