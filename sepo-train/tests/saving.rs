@@ -85,7 +85,7 @@ fn before_a_deadline_the_run_saves_and_stops_and_goes_on_later() {
     assert_eq!(observer.saved, [step]);
     assert!(observer.warnings.last().unwrap().contains("deadline"), "{:?}", observer.warnings);
     // One that has passed makes no step, and loses none.
-    let mut late = Asking { deadline: Some(deadline), ..Asking::default() };
+    let mut late = Asking { deadline: Some(Instant::now()), ..Asking::default() };
     assert_eq!(train_with(&mut late, dir.path()).unwrap().progress.step, step);
     assert_eq!((late.step, late.saved.len()), (0, 0));
     let outcome = train_with(&mut Asking::default(), dir.path()).unwrap();
