@@ -1,5 +1,6 @@
 //! Hugging Face model folders: `config.json`, safetensors in one file or in shards, tokenizer files.
 
+mod mapped;
 mod read;
 mod small_file;
 mod write;

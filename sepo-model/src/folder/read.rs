@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::small_file::{read_all, read_json};
+use super::mapped::map;
+use super::small_file::read_json;
 use crate::config::shortened;
 use crate::{ModelConfig, ModelError, ParameterInfo, Parameters};
 
@@ -25,7 +26,7 @@ pub(super) fn parameters(dir: &Path, config: &ModelConfig) -> Result<Parameters,
     let files = weights
         .files
         .into_iter()
-        .map(|path| match read_all(&path) {
+        .map(|path| match map(&path) {
             Ok(bytes) => Ok((path, bytes)),
             Err(source) => Err(ModelError::Io { path, source }),
         })
@@ -53,7 +54,7 @@ pub(super) fn parameters(dir: &Path, config: &ModelConfig) -> Result<Parameters,
         let out = &mut parameters.as_mut_slice()[info.range.clone()];
         let (_, view) = &tensors[&info.name];
         convert(view, out);
-        if let Some(element) = out.par_iter().position_first(|value| !value.is_finite()) {
+        if let Some(element) = first_not_finite(out) {
             return Err(ModelError::NonFiniteWeight {
                 path: dir.to_owned(),
                 name: info.name.clone(),
@@ -127,22 +128,31 @@ fn warn_of_unused<'a>(
     }
 }
 
+/// Values that a parallel task converts or looks at.
+const TASK_LEN: usize = 1 << 16;
+
 /// Little-endian bytes to f32; `view` and `out` have the same number of elements.
 fn convert(view: &TensorView<'_>, out: &mut [f32]) {
-    let data = view.data();
-    let half = |bytes: &[u8]| [bytes[0], bytes[1]];
     match view.dtype() {
-        Dtype::F32 => out
-            .par_iter_mut()
-            .zip(data.par_chunks_exact(4))
-            .for_each(|(out, b)| *out = f32::from_le_bytes([b[0], b[1], b[2], b[3]])),
-        Dtype::F16 => out
-            .par_iter_mut()
-            .zip(data.par_chunks_exact(2))
-            .for_each(|(out, b)| *out = half::f16::from_le_bytes(half(b)).to_f32()),
-        _ => out
-            .par_iter_mut()
-            .zip(data.par_chunks_exact(2))
-            .for_each(|(out, b)| *out = half::bf16::from_le_bytes(half(b)).to_f32()),
+        Dtype::F32 => convert_values(view.data(), out, f32::from_le_bytes),
+        Dtype::F16 => convert_values(view.data(), out, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
+        _ => convert_values(view.data(), out, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
     }
+}
+
+fn convert_values<const N: usize>(data: &[u8], out: &mut [f32], value: impl Fn([u8; N]) -> f32 + Sync) {
+    out.par_chunks_mut(TASK_LEN).zip(data.par_chunks(TASK_LEN * N)).for_each(|(out, bytes)| {
+        for (out, bytes) in out.iter_mut().zip(bytes.as_chunks().0) {
+            *out = value(*bytes);
+        }
+    });
+}
+
+/// Index of the first value that is infinite or not a number.
+fn first_not_finite(values: &[f32]) -> Option<usize> {
+    let is_bad = |value: &f32| !value.is_finite();
+    // Without an early end, so that the compiler makes vectors of it.
+    let has_bad = |values: &[f32]| values.iter().fold(false, |found, value| found | is_bad(value));
+    let task = values.par_chunks(TASK_LEN).position_first(has_bad)?;
+    values.iter().skip(task * TASK_LEN).position(is_bad).map(|place| task * TASK_LEN + place)
 }

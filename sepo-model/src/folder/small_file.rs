@@ -36,8 +36,3 @@ fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
-
-/// The bytes of a regular file, however many.
-pub(super) fn read_all(path: &Path) -> io::Result<Vec<u8>> {
-    read_at_most(path, u64::MAX - 1)
-}
