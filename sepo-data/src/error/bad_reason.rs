@@ -34,14 +34,10 @@ pub enum BadReason {
         fault: JsonFault,
     },
     /// The row has more text or more values than a row may have.
-    #[error(
-        "the row has more than {limit_bytes} bytes of text or {limit_values} values; split it, or take it out"
-    )]
+    #[error("the row takes more than {limit} bytes, its text and 16 for each value; split it, or take it out")]
     RowTooLarge {
-        /// Bytes of text that a row may have.
-        limit_bytes: usize,
-        /// Values that a row may have.
-        limit_values: usize,
+        /// Bytes that a row may take.
+        limit: usize,
     },
     /// The row is not an object with columns.
     #[error("the row is {found}, not an object")]

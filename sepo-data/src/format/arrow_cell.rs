@@ -116,10 +116,34 @@ fn cell(array: &dyn Array, index: usize, budget: &Budget) -> Result<Cell, BadRea
 
 fn list(items: &ArrayRef, budget: &Budget) -> Result<Cell, BadReason> {
     budget.take(0)?;
+    if let Some(cells) = integers(items.as_ref(), budget) {
+        return Ok(Cell::List(cells?));
+    }
     (0..items.len())
         .map(|index| cell(items.as_ref(), index, budget))
         .collect::<Result<_, _>>()
         .map(Cell::List)
+}
+
+/// The elements of an array of ids, which have thousands; `None` for other types.
+fn integers(items: &dyn Array, budget: &Budget) -> Option<Result<Vec<Cell>, BadReason>> {
+    fn values<T: ArrowPrimitiveType>(items: &dyn Array) -> Option<Vec<Cell>>
+    where
+        T::Native: Into<i128>,
+    {
+        let value = |value: Option<T::Native>| value.map_or(Cell::Null, |value| Cell::Integer(value.into()));
+        Some(items.as_primitive_opt::<T>()?.iter().map(value).collect())
+    }
+    let values = match items.data_type() {
+        DataType::Int32 => values::<Int32Type>,
+        DataType::Int64 => values::<Int64Type>,
+        DataType::UInt32 => values::<UInt32Type>,
+        _ => return None,
+    };
+    match budget.take_values(items.len()) {
+        Ok(()) => values(items).map(Ok),
+        Err(reason) => Some(Err(reason)),
+    }
 }
 
 /// Element `index` of an array of any integer type, which is not null there; `None` for other types.

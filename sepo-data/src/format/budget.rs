@@ -6,34 +6,40 @@ use crate::BadReason;
 
 /// Most bytes of one row: of its JSON, or of the texts in it. A book has one or two million.
 pub(super) const MAX_ROW_BYTES: usize = 64 << 20;
-/// Most values of one row: ids, messages, and their fields.
-pub(super) const MAX_ROW_VALUES: usize = 1 << 22;
+/// Bytes that a value counts as, whatever it is, beside its text: an id, a message, a field.
+const VALUE_BYTES: usize = 16;
 
 /// What a row may still take. A few bytes of JSON, or a single entry of a dictionary that is named again and again, can
 /// stand for any amount of memory.
 #[derive(Debug)]
 pub(super) struct Budget {
     n_bytes: Cell<usize>,
-    n_values: Cell<usize>,
     is_exceeded: Cell<bool>,
 }
 
 impl Budget {
     /// Room for one row.
     pub(super) fn new() -> Self {
-        let (n_bytes, n_values) = (Cell::new(MAX_ROW_BYTES), Cell::new(MAX_ROW_VALUES));
-        Self { n_bytes, n_values, is_exceeded: Cell::new(false) }
+        Self { n_bytes: Cell::new(MAX_ROW_BYTES), is_exceeded: Cell::new(false) }
     }
 
     /// Takes the room of a value with so many bytes of text.
     pub(super) fn take(&self, n_bytes: usize) -> Result<(), BadReason> {
-        match (self.n_bytes.get().checked_sub(n_bytes), self.n_values.get().checked_sub(1)) {
-            (Some(bytes), Some(values)) => {
-                self.n_bytes.set(bytes);
-                self.n_values.set(values);
+        self.take_bytes(n_bytes.saturating_add(VALUE_BYTES))
+    }
+
+    /// Takes the room of so many values without text.
+    pub(super) fn take_values(&self, n_values: usize) -> Result<(), BadReason> {
+        self.take_bytes(n_values.saturating_mul(VALUE_BYTES))
+    }
+
+    fn take_bytes(&self, n_bytes: usize) -> Result<(), BadReason> {
+        match self.n_bytes.get().checked_sub(n_bytes) {
+            Some(left) => {
+                self.n_bytes.set(left);
                 Ok(())
             }
-            _ => {
+            None => {
                 self.is_exceeded.set(true);
                 Err(Self::too_large())
             }
@@ -47,7 +53,7 @@ impl Budget {
 
     /// The reason for a row that is larger.
     pub(super) fn too_large() -> BadReason {
-        BadReason::RowTooLarge { limit_bytes: MAX_ROW_BYTES, limit_values: MAX_ROW_VALUES }
+        BadReason::RowTooLarge { limit: MAX_ROW_BYTES }
     }
 }
 

@@ -11,6 +11,11 @@ use crate::DataError;
 /// Bytes read at a time.
 const BUFFER_BYTES: usize = 1 << 17;
 
+/// Bytes that a compressed Parquet or Arrow file may unpack to, whatever its length.
+const SPOOLED_BYTES: u64 = 1 << 30;
+/// How far it may go beyond that: so many bytes for each byte stored.
+const SPOOLED_BLOW_UP: u64 = 200;
+
 /// How rows are stored in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Container {
@@ -87,12 +92,29 @@ pub(super) fn open_seekable(path: &Path, compression: Compression) -> Result<Fil
         return File::open(path).map_err(|source| DataError::Open { path: path.to_owned(), source });
     }
     let mut stream = open_stream(path, compression)?;
-    spool(&mut stream).map_err(|source| DataError::Read { file: path.to_owned(), row: 0, source })
+    let n_stored = path.metadata().map_or(0, |metadata| metadata.len());
+    let limit = SPOOLED_BYTES.max(n_stored.saturating_mul(SPOOLED_BLOW_UP));
+    spool(&mut stream, limit).map_err(|source| DataError::Read { file: path.to_owned(), row: 0, source })
 }
 
-fn spool(stream: &mut dyn Read) -> io::Result<File> {
+fn spool(stream: &mut dyn Read, limit: u64) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
-    io::copy(stream, &mut file)?;
+    if io::copy(&mut stream.take(limit.saturating_add(1)), &mut file)? > limit {
+        let text = format!("it unpacks to more than {limit} bytes; unpack it first, if that is right");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
     file.rewind()?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_unpacks_without_end_does_not_fill_the_disk() {
+        assert_eq!(spool(&mut io::repeat(0).take(100), 100).unwrap().metadata().unwrap().len(), 100);
+        let error = spool(&mut io::repeat(0), 100).unwrap_err();
+        assert_eq!(error.to_string(), "it unpacks to more than 100 bytes; unpack it first, if that is right");
+    }
 }

@@ -17,8 +17,8 @@
 //! A row that cannot be used is a [`BadRow`] with its place and the reason, and reading goes on behind it. Only what
 //! makes everything after it doubtful, such as a truncated file, is a [`DataError`](crate::DataError).
 //!
-//! A row may have 64 MiB and 4194304 values (in one list column of Parquet 1048576); a larger one is a bad row, or ends the
-//! reading where its end is not found within that.
+//! A row may take 64 MiB, its text and 16 bytes for each value (an id, a message, a field); a larger one is a bad row, or ends
+//! the reading where its end is not found within that. A row of Parquet may have 1048576 values in one list column.
 //!
 //! [`write_pairs`] writes pairs back in the first, second or fifth format.
 

@@ -1,22 +1,12 @@
 //! A template as the engine runs it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use minijinja::machinery::{CodeGenerator, Instructions, eval, make_string_output, parse};
-use minijinja::syntax::SyntaxConfig;
+use minijinja::machinery::{eval, make_string_output};
 use minijinja::{AutoEscape, Environment, Error, Value};
 use self_cell::self_cell;
 
-use super::checks::with_checks;
-
-/// Name of the template in errors.
-const NAME: &str = "chat_template";
-
-struct Program<'source> {
-    instructions: Instructions<'source>,
-    blocks: BTreeMap<&'source str, Instructions<'source>>,
-}
+use super::program::Program;
 
 self_cell!(
     /// The program, and the source that it names its variables from.
@@ -33,9 +23,7 @@ pub(super) struct Compiled(Owned);
 impl Compiled {
     /// The program of `source`.
     pub(super) fn new(source: String) -> Result<Self, Error> {
-        // As transformers sets Jinja up.
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
-        Owned::try_new(source, |source| program(source, syntax)).map(Self)
+        Owned::try_new(source, |source| Program::new(source)).map(Self)
     }
 
     /// What it renders.
@@ -52,14 +40,6 @@ impl Compiled {
         )?;
         Ok(text)
     }
-}
-
-fn program(source: &str, syntax: SyntaxConfig) -> Result<Program<'_>, Error> {
-    let tree = with_checks(&parse(source, NAME, syntax)?)?;
-    let mut generator = CodeGenerator::new(NAME, source);
-    generator.compile_stmt(&tree);
-    let (instructions, blocks) = generator.finish();
-    Ok(Program { instructions, blocks })
 }
 
 impl fmt::Debug for Compiled {

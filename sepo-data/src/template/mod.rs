@@ -15,6 +15,7 @@ mod fuel;
 mod generation_tag;
 mod json_filter;
 mod load;
+mod program;
 
 use std::error::Error as _;
 use std::path::{Path, PathBuf};

@@ -60,7 +60,7 @@ fn a_row_of_millions_of_values_is_a_bad_row() {
     let too_large = reason(row.as_bytes()).unwrap();
     assert_eq!(
         too_large.to_string(),
-        "the row has more than 67108864 bytes of text or 4194304 values; split it, or take it out"
+        "the row takes more than 67108864 bytes, its text and 16 for each value; split it, or take it out"
     );
     assert_eq!(too_large.name(), "row-too-large");
 }

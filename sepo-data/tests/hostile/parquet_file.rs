@@ -147,10 +147,9 @@ fn a_row_of_too_much_text_is_a_bad_row() {
     // The only row is a bad one, so nothing says what the format is.
     assert_eq!(
         told(&error.unwrap_err(), dir.path()),
-        "none of the first 1 rows of `x.parquet` is readable; row 0: the row has more than 67108864 bytes of text or \
-         4194304 values; split it, or take it out"
+        "none of the first 1 rows of `x.parquet` is readable; row 0: the row takes more than 67108864 bytes, its text and 16 for each value; split it, or take it out"
     );
-    let reason = BadReason::RowTooLarge { limit_bytes: 1, limit_values: 2 };
+    let reason = BadReason::RowTooLarge { limit: 1 };
     assert_eq!(reason.column(), None);
 }
 

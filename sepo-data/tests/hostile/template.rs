@@ -93,6 +93,27 @@ fn lists_do_not_repeat_without_end() {
     assert!(refusal("{{ debug() }}").contains("debug"));
 }
 
+/// Found by reading: the compiler calls itself for each `+` of a chain, and so did what takes its tree apart.
+#[test]
+fn a_tag_is_not_as_deep_as_the_stack() {
+    let n = 100_000;
+    let chain = |link: &str| format!("{{{{ a{} }}}}", link.repeat(n));
+    for link in [" + a", ".b", "|trim", " and a", "()", "[0]", " ~ a", " is defined", " if b else a"] {
+        assert_eq!(
+            refusal(&chain(link)),
+            "compile the template, line 0: syntax error: a tag has more than 2000 words and signs (line 1); divide it \
+             with `set`",
+            "{link}"
+        );
+    }
+    assert!(refusal(&format!("{{{{ {}a }}}}", "not ".repeat(n))).contains("more than 2000 words"));
+    let branches = format!("{{% if a %}}{}{{% endif %}}", "{% elif b %}".repeat(n));
+    assert!(refusal(&branches).contains("there are more than 2000 `elif`"));
+    assert!(refusal(&"{% if a %}".repeat(n)).contains("recursion limits"));
+    let longest = format!("{{{{ 'a'{} }}}}", "|trim".repeat(990));
+    assert_eq!(render(&longest).unwrap(), "a");
+}
+
 #[test]
 fn nothing_is_read_from_elsewhere() {
     for tag in
