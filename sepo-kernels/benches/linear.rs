@@ -1,4 +1,4 @@
-//! Claim: a linear map and both its gradients run at the rate of the bare `gemm` crate
+//! Claim: a linear map and both its gradients run at the rate of the bare `gemm` crate, and faster with bf16 operands
 //!
 //! Throughput counts floating-point operations: an element is one, so `Gelem/s` are GFLOP/s.
 
@@ -64,24 +64,27 @@ fn bench(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("raw_gemm", n_rows), |b| {
             b.iter(|| raw(black_box(&x), &weight, &mut y, shape));
         });
-        group.bench_function(BenchmarkId::new("forward", n_rows), |b| {
-            b.iter(|| linear(black_box(&x), &weight, &mut y, shape, Write::Overwrite, Precision::F32));
-        });
-        group.bench_function(BenchmarkId::new("backward_input", n_rows), |b| {
-            b.iter(|| {
-                linear_backward_input(
-                    black_box(&dy),
-                    &weight,
-                    &mut dx,
-                    shape,
-                    Write::Overwrite,
-                    Precision::F32,
-                )
+        for (suffix, precision) in [("", Precision::F32), ("_bf16", Precision::Bf16)] {
+            let id = |op: &str| BenchmarkId::new(format!("{op}{suffix}"), n_rows);
+            group.bench_function(id("forward"), |b| {
+                b.iter(|| linear(black_box(&x), &weight, &mut y, shape, Write::Overwrite, precision));
             });
-        });
-        group.bench_function(BenchmarkId::new("backward_weight", n_rows), |b| {
-            b.iter(|| linear_backward_weight(black_box(&x), &dy, &mut dweight, shape, Precision::F32));
-        });
+            group.bench_function(id("backward_input"), |b| {
+                b.iter(|| {
+                    linear_backward_input(
+                        black_box(&dy),
+                        &weight,
+                        &mut dx,
+                        shape,
+                        Write::Overwrite,
+                        precision,
+                    );
+                });
+            });
+            group.bench_function(id("backward_weight"), |b| {
+                b.iter(|| linear_backward_weight(black_box(&x), &dy, &mut dweight, shape, precision));
+            });
+        }
         group.finish();
     }
 }

@@ -1,12 +1,10 @@
 //! How much memory a run needs beside its examples.
 
-use sepo_model::ModelConfig;
+use sepo_model::{MAX_KEPT_LOGITS, ModelConfig};
 
 use crate::{ActivationPolicy, TrainConfig};
 
 const FLOAT_BYTES: u64 = size_of::<f32>() as u64;
-/// Logits that the head keeps for its backward pass at most.
-const MAX_KEPT_LOGITS: u64 = 64 << 20;
 
 /// An estimate of what a model takes in memory, in bytes.
 ///
@@ -50,7 +48,7 @@ impl Footprint {
             ActivationPolicy::Kept => model.n_layers as u64 * block_floats(model),
             ActivationPolicy::Recomputed => (model.n_layers * model.d_model) as u64 + block_floats(model),
         };
-        let logits = n_tokens.saturating_mul(model.vocab as u64).min(MAX_KEPT_LOGITS);
+        let logits = n_tokens.saturating_mul(model.vocab as u64).min(MAX_KEPT_LOGITS as u64);
         let floats = n_tokens.saturating_mul(per_token + block_floats(model)).saturating_add(logits);
         Self {
             weights,

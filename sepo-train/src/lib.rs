@@ -52,7 +52,7 @@ mod sums;
 mod train;
 
 pub use best::Best;
-pub use checkpoint::Damage;
+pub use checkpoint::{Damage, checkpoint_folder};
 pub use config::{ActivationPolicy, BestMetric, Scheduler, TrainConfig};
 pub use diagnose::Quantity;
 pub use error::TrainError;

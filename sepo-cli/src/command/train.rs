@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sepo_data::TokenizeConfig;
 use sepo_loss::Objective;
-use sepo_train::{Footprint, HeldExamples, TrainConfig, TrainData};
+use sepo_train::{Footprint, HeldExamples, TrainConfig, TrainData, checkpoint_folder};
 
 use super::stage::{self, Trained};
 use super::train_data::{ExampleReader, add_reference, is_selection};
@@ -168,7 +168,7 @@ pub(crate) fn describe(Trained { outcome, .. }: &Trained, out: &Path) -> String 
             "\nbest evaluation: after step {}, {:.4}; its weights are in `{}`",
             best.step,
             best.value,
-            out.join(format!("checkpoints/step-{:08}", best.step)).display()
+            checkpoint_folder(out, best.step).display()
         );
     }
     if let Some(eval) = &outcome.eval {

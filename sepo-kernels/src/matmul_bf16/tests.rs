@@ -10,7 +10,6 @@ use half::bf16 as HalfBf16;
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::time::Instant;
 
 /// How a matrix stands in its slice
 #[derive(Clone, Copy, Debug)]
@@ -271,41 +270,5 @@ fn rounds_to_the_nearest_and_to_even() {
         let expected =
             if x.is_subnormal() { HalfBf16::from_f32(0.0_f32.copysign(x)) } else { HalfBf16::from_f32(x) };
         assert_eq!(bf16(x), u32::from(expected.to_bits()), "{x:e} ({bits:#x})");
-    }
-}
-
-/// Prints GFLOP/s, the median and the best of 30 products
-#[test]
-#[ignore = "a measurement, for `--release --nocapture` on an idle machine"]
-fn measures_speed() {
-    let shapes = [
-        ("square", [1024, 1024, 1024], [Order::Rows, Order::Rows]),
-        ("x Wt", [2000, 2048, 512], [Order::Rows, Order::Columns]),
-        ("x Wt", [2000, 512, 2048], [Order::Rows, Order::Columns]),
-        ("dy W", [2000, 512, 2048], [Order::Rows, Order::Rows]),
-        ("dyt x", [2048, 512, 2000], [Order::Columns, Order::Rows]),
-        ("head", [256, 4096, 512], [Order::Rows, Order::Columns]),
-        ("head W", [256, 512, 4096], [Order::Rows, Order::Rows]),
-    ];
-    for (name, [m, n, k], [a_order, b_order]) in shapes {
-        let (a, b) = (Matrix::new(1, [m, k], a_order, 0), Matrix::new(2, [k, n], b_order, 0));
-        let mut out = vec![0.0; m * n];
-        let product = Product { m, n, k, scale: 1.0 };
-        print!("{name:8} {m:5} {n:5} {k:5}:");
-        for (threads, label) in [(Threads::One, "one thread"), (Threads::Pool, "pool")] {
-            for precision in [Precision::F32, Precision::Bf16] {
-                let mut times: Vec<_> = (0..30)
-                    .map(|_| {
-                        let start = Instant::now();
-                        precision.matmul()(a.mat(), b.mat(), &mut out, n, product, Write::Add, threads);
-                        start.elapsed().as_secs_f64()
-                    })
-                    .collect();
-                times.sort_by(f64::total_cmp);
-                let rates = [15, 0].map(|i| 2.0 * (m * n * k) as f64 / times[i] / 1e9);
-                print!("  {label} {precision:?} {:.0}, at best {:.0};", rates[0], rates[1]);
-            }
-        }
-        println!();
     }
 }

@@ -12,7 +12,7 @@ use crate::ModelConfig;
 use crate::architecture::{Architecture, NormAt};
 
 /// Logits that a forward pass may leave for its backward pass: 256 MB. Beyond that they are computed again.
-const MAX_KEPT_LOGITS: usize = 64 << 20;
+pub const MAX_KEPT_LOGITS: usize = 64 << 20;
 
 /// Final norm and `lm_head`; everything in it is `[needed positions, d_model]`.
 #[derive(Debug)]

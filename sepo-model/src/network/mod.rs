@@ -18,6 +18,7 @@ pub(crate) use block::{Block, BlockActivations, BlockPass};
 pub(crate) use extent::Extent;
 pub use flops::Flops;
 pub(crate) use head::Head;
+pub use head::MAX_KEPT_LOGITS;
 pub(crate) use qkv::SplitQkv;
 pub(crate) use weights::Weights;
 

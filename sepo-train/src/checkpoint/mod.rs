@@ -25,6 +25,7 @@ pub use damage::Damage;
 pub(crate) use read::{Resume, resume};
 pub(crate) use state::State;
 pub(crate) use store::Store;
+pub use store::checkpoint_folder;
 pub(crate) use sync::sync_folder;
 pub(crate) use write::write;
 

@@ -8,8 +8,26 @@ use sepo_data::Lock;
 use super::sync::sync_folder;
 use crate::TrainError;
 
+const DIR: &str = "checkpoints";
 const PREFIX: &str = "step-";
 const UNFINISHED: &str = ".tmp-";
+
+/// Where a run in `run_dir` keeps its checkpoint of a step: a folder that can be loaded as a model.
+///
+/// # Examples
+///
+/// ```
+/// let folder = sepo_train::checkpoint_folder("run".as_ref(), 7);
+/// assert_eq!(folder, std::path::Path::new("run/checkpoints/step-00000007"));
+/// ```
+#[must_use]
+pub fn checkpoint_folder(run_dir: &Path, step: u64) -> PathBuf {
+    run_dir.join(DIR).join(name_of(step))
+}
+
+fn name_of(step: u64) -> String {
+    format!("{PREFIX}{step:08}")
+}
 
 /// `RUN/checkpoints`, locked.
 #[derive(Debug)]
@@ -21,7 +39,7 @@ pub(crate) struct Store {
 impl Store {
     /// The store of a run, made where absent, without the rests of writes that were killed; those are returned.
     pub(crate) fn open(run_dir: &Path) -> Result<(Self, Vec<PathBuf>), TrainError> {
-        let dir = run_dir.join("checkpoints");
+        let dir = run_dir.join(DIR);
         fs::create_dir_all(&dir).map_err(TrainError::io(&dir))?;
         // Before anything is removed: it may be what another process is writing.
         let store = Self { lock: Lock::folder(&dir)?, dir };
@@ -46,12 +64,12 @@ impl Store {
 
     /// Where the checkpoint of a step lies.
     pub(crate) fn folder(&self, step: u64) -> PathBuf {
-        self.dir.join(format!("{PREFIX}{step:08}"))
+        self.dir.join(name_of(step))
     }
 
     /// Where it is written before it has its name.
-    pub(super) fn unfinished(&self, name: &str) -> PathBuf {
-        self.dir.join(format!("{UNFINISHED}{name}"))
+    pub(super) fn unfinished(&self, step: u64) -> PathBuf {
+        self.dir.join(format!("{UNFINISHED}{}", name_of(step)))
     }
 
     /// Steps of all checkpoints, whole or not, newest first.
@@ -63,8 +81,8 @@ impl Store {
         Ok(steps)
     }
 
-    /// Removes all but the newest `keep` of the checkpoints up to `step`, which is there and whole, and that of step `best`. Damaged ones of later steps stay until the run
-    /// gets there and replaces them.
+    /// Removes all but the newest `keep` of the checkpoints up to `step`, which is there and whole, and that of step `best`.
+    /// Damaged ones of later steps stay until the run gets there and replaces them.
     pub(crate) fn prune(&self, step: u64, keep: usize, best: Option<u64>) -> Result<(), TrainError> {
         let up_to = self.steps()?.into_iter().filter(|other| *other <= step);
         for old in up_to.skip(keep).filter(|old| Some(*old) != best) {

@@ -24,7 +24,7 @@ pub(crate) fn write(
     state: State,
 ) -> Result<PathBuf, TrainError> {
     let step = state.progress.step;
-    let unfinished = store.unfinished(&format!("step-{step:08}"));
+    let unfinished = store.unfinished(step);
     store.remove(&unfinished)?;
     fs::create_dir(&unfinished).map_err(TrainError::io(&unfinished))?;
     let written = fill(&unfinished, model, optimizer, state);
