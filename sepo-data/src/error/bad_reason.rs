@@ -34,7 +34,9 @@ pub enum BadReason {
         fault: JsonFault,
     },
     /// The row has more text or more values than a row may have.
-    #[error("the row takes more than {limit} bytes, its text and 16 for each value; split it, or take it out")]
+    #[error(
+        "the row takes more than {limit} bytes, its text and 16 for each value; split it, or take it out"
+    )]
     RowTooLarge {
         /// Bytes that a row may take.
         limit: usize,

@@ -25,7 +25,8 @@ pub fn checkpoint_folder(run_dir: &Path, step: u64) -> PathBuf {
     run_dir.join(DIR).join(name_of(step))
 }
 
-fn name_of(step: u64) -> String {
+/// The name of its folder.
+pub(super) fn name_of(step: u64) -> String {
     format!("{PREFIX}{step:08}")
 }
 
@@ -68,8 +69,8 @@ impl Store {
     }
 
     /// Where it is written before it has its name.
-    pub(super) fn unfinished(&self, step: u64) -> PathBuf {
-        self.dir.join(format!("{UNFINISHED}{}", name_of(step)))
+    pub(super) fn unfinished(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{UNFINISHED}{name}"))
     }
 
     /// Steps of all checkpoints, whole or not, newest first.

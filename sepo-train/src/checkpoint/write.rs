@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sepo_model::Model;
 
 use super::state::{hash_file, hash_line};
+use super::store::name_of;
 use super::sync::{sync_file, sync_folder};
 use super::tensors::write_file;
 use super::{CONFIG_FILE, MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, STATE_HASH_FILE, State, Store};
@@ -24,7 +25,7 @@ pub(crate) fn write(
     state: State,
 ) -> Result<PathBuf, TrainError> {
     let step = state.progress.step;
-    let unfinished = store.unfinished(step);
+    let unfinished = store.unfinished(&name_of(step));
     store.remove(&unfinished)?;
     fs::create_dir(&unfinished).map_err(TrainError::io(&unfinished))?;
     let written = fill(&unfinished, model, optimizer, state);
