@@ -81,6 +81,10 @@ exits_with! {
 impl From<sepo_select::ScoreError> for CliError {
     fn from(error: sepo_select::ScoreError) -> Self {
         use sepo_select::ScoreError as E;
+        let error = match error {
+            E::Shards(error) => return error.into(),
+            error => error,
+        };
         let exit = match &error {
             E::SameWeights { .. } | E::Vocabulary { .. } => Exit::Usage,
             _ => Exit::Data,
@@ -93,7 +97,10 @@ impl From<sepo_select::SelectError> for CliError {
     fn from(error: sepo_select::SelectError) -> Self {
         use sepo_select::SelectError as E;
         let exit = match &error {
-            E::NonFiniteThreshold { .. } | E::UnknownEos { .. } | E::OverwritesScores { .. } => Exit::Usage,
+            E::NonFiniteThreshold { .. }
+            | E::ScopeWithoutMeaning { .. }
+            | E::UnknownEos { .. }
+            | E::OverwritesScores { .. } => Exit::Usage,
             _ => Exit::Data,
         };
         Self::of(exit, error)

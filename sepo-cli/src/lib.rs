@@ -17,6 +17,8 @@ mod progress;
 mod quickstart;
 mod recipe;
 pub mod report;
+mod shard_error;
+mod undone;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::iter::Take;
+use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -15,6 +17,7 @@ use serde::Serialize;
 use crate::args::DataArgs;
 use crate::console::{grouped, say, warn};
 use crate::exit::{CliError, Exit};
+use crate::undone::Undone;
 
 /// Unusable rows that are named one by one; the rest is counted.
 const NAMED: u64 = 5;
@@ -66,9 +69,8 @@ impl Met {
 
 /// A reader that hands on good pairs and keeps account of the others.
 struct GoodPairs<'a> {
-    reader: PairReader,
+    reader: Undone<Take<PairReader>>,
     args: &'a DataArgs,
-    left: usize,
     met: Rc<RefCell<Met>>,
 }
 
@@ -78,10 +80,9 @@ impl Iterator for GoodPairs<'_> {
     fn next(&mut self) -> Option<PreferencePair> {
         loop {
             let mut met = self.met.borrow_mut();
-            if met.failure.is_some() || self.left == 0 {
+            if met.failure.is_some() {
                 return None;
             }
-            self.left -= 1;
             match self.reader.next()? {
                 Ok(PairRow::Pair(pair)) => return Some(pair),
                 Ok(PairRow::Bad(bad)) => met.unusable(self.args, bad.reason.name(), describe(&bad)),
@@ -114,6 +115,8 @@ pub(crate) struct PairStream<'a> {
     max_length: usize,
     args: &'a DataArgs,
     met: Rc<RefCell<Met>>,
+    /// What tokenization did in earlier runs.
+    before: TokenizeReport,
 }
 
 impl<'a> PairStream<'a> {
@@ -122,6 +125,16 @@ impl<'a> PairStream<'a> {
         inputs: &[String],
         args: &'a DataArgs,
         tokenizer: &'a PairTokenizer,
+    ) -> Result<Self, CliError> {
+        Self::open_undone(inputs, args, tokenizer, (Vec::new(), TokenizeReport::default()))
+    }
+
+    /// The same without the pairs at places that earlier runs have dealt with, and with what became of those.
+    pub(crate) fn open_undone(
+        inputs: &[String],
+        args: &'a DataArgs,
+        tokenizer: &'a PairTokenizer,
+        (done, before): (Vec<Range<u64>>, TokenizeReport),
     ) -> Result<Self, CliError> {
         let reader = open_pairs(inputs, &args.read_config())?;
         let detected = reader.format();
@@ -134,19 +147,27 @@ impl<'a> PairStream<'a> {
                 choice.available.join(", ")
             ));
         }
-        let met = Rc::new(RefCell::new(Met::default()));
-        let left = args.limit.unwrap_or(usize::MAX);
-        let pairs = GoodPairs { reader, args, left, met: Rc::clone(&met) };
+        let counts = RowCounts { unusable: before.skipped.clone(), ..RowCounts::default() };
+        let met = Rc::new(RefCell::new(Met { counts, ..Met::default() }));
+        let rows = reader.take(args.limit.unwrap_or(usize::MAX));
+        let pairs = GoodPairs { reader: Undone::new(rows, done), args, met: Rc::clone(&met) };
         let max_length = tokenizer.config().truncation.max_length;
-        Ok(Self { encoded: tokenizer.encode_stream(pairs), max_length, args, met })
+        Ok(Self { encoded: tokenizer.encode_stream(pairs), max_length, args, met, before })
     }
 
     /// Counts so far.
     pub(crate) fn counts(&self) -> RowCounts {
-        RowCounts { used: self.encoded.report().n_pairs, ..self.met.borrow().counts.clone() }
+        RowCounts { used: self.total().n_pairs, ..self.met.borrow().counts.clone() }
     }
 
-    /// What tokenization did so far.
+    /// What tokenization did so far, in this run and before.
+    fn total(&self) -> TokenizeReport {
+        let mut total = self.before.clone();
+        total.merge(self.report());
+        total
+    }
+
+    /// What tokenization did so far in this run.
     pub(crate) fn report(&self) -> &TokenizeReport {
         self.encoded.report()
     }
@@ -154,7 +175,7 @@ impl<'a> PairStream<'a> {
     /// Says what became of the rows; an error where none could be used.
     pub(crate) fn close(&self) -> Result<(), CliError> {
         let counts = self.counts();
-        let report = self.report();
+        let report = self.total();
         say(format!(
             "data: {} pairs, {} prompt tokens, {} chosen, {} rejected, at most {} a sequence",
             grouped(counts.used),

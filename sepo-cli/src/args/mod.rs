@@ -5,6 +5,8 @@ mod data_command;
 mod machine;
 mod objective;
 mod run;
+mod scope;
+mod shards;
 mod shown;
 mod stage;
 mod train;
