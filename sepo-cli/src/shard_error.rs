@@ -13,7 +13,8 @@ impl From<ShardError> for CliError {
             ShardError::Manifest { .. }
             | ShardError::Layout { .. }
             | ShardError::Places { .. }
-            | ShardError::OtherEnd { .. } => Exit::Data,
+            | ShardError::OtherEnd { .. }
+            | ShardError::Unmade { .. } => Exit::Data,
             _ => return Self::of(Exit::Data, error),
         };
         let mut text = error.to_string();

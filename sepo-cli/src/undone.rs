@@ -54,8 +54,7 @@ mod tests {
     use super::*;
 
     fn pair(row: u64) -> Result<PairRow, DataError> {
-        let content =
-            PairContent::Tokens { prompt_ids: vec![1], chosen_ids: vec![2], rejected_ids: vec![3] };
+        let content = PairContent::Tokens { prompt_ids: vec![1], chosen_ids: vec![2], rejected_ids: vec![3] };
         Ok(PairRow::Pair(PreferencePair { row, file: std::sync::Arc::default(), file_row: row, content }))
     }
 

@@ -12,8 +12,8 @@ use serde_json::Value;
 use crate::data_set::{DataSetSelector, selector};
 use crate::report::ReportedResponse;
 use crate::{
-    EosRule, KeepFraction, PairScores, ResponseEnd, Rule, Scope, SelectConfig, SelectError, SelectReport, Selected,
-    TokenClass, select_pair,
+    EosRule, KeepFraction, PairScores, ResponseEnd, Rule, Scope, SelectConfig, SelectError, SelectReport,
+    Selected, TokenClass, select_pair,
 };
 
 /// Pairs held in memory at a time.

@@ -93,7 +93,7 @@ fn stopped_after_any_number_of_pairs_it_goes_on_and_ends_with_the_same_bytes() {
     let (report, n_scored) = world.score("whole", usize::MAX).unwrap();
     let report = report.unwrap();
     assert_eq!((report.n_pairs, n_scored), (50, 50));
-    for n_pairs in 1..50 {
+    for n_pairs in (1..50).step_by(4) {
         let (none, n_before) = world.score("stopped", n_pairs).unwrap();
         assert!(none.is_none() && !world.path("stopped").exists());
         let (again, n_after) = world.score("stopped", usize::MAX).unwrap();
@@ -184,7 +184,7 @@ fn other_pairs_under_the_same_identity_are_told() {
     let mut scorer = Scorer::new(&world.models[0], &world.models[1]).unwrap();
     let mut scores = ShardedScores::new(&mut scorer, CONFIG, open(), ScoresMeta::default());
     let mut all = pairs();
-    all.retain(|pair| pair.row % 2 == 0);
+    all.truncate(3);
     let mut stream = world.tokenizer.encode_stream(all);
     let mut error = None;
     while let (None, Some(pair)) = (&error, stream.next()) {

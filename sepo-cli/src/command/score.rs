@@ -78,7 +78,8 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     let resumed = store.done_report();
     say_resumed(&store, resumed.n_pairs);
     let resumed_pairs = resumed.n_pairs;
-    let mut stream = PairStream::open_undone(job.data, job.read, &tokenizer, (store.done().to_vec(), resumed))?;
+    let mut stream =
+        PairStream::open_undone(job.data, job.read, &tokenizer, (store.done().to_vec(), resumed))?;
     let loaded = Instant::now();
 
     let mut scores = ShardedScores::new(&mut scorer, job.shards, store, meta.clone());

@@ -120,7 +120,10 @@ pub(crate) fn describe(report: &SelectReport, out: &Path) -> String {
 fn describe_cut(cut: &DataSetCut) -> String {
     let mut text = format!("{} of {}", grouped(cut.n_selected), grouped(cut.n_candidates));
     if let Some(score) = cut.score {
-        text += &format!(", the last with {score:+.4} ({} with the same score left out)", grouped(cut.n_ties_left));
+        text += &format!(
+            ", the last with {score:+.4} ({} with the same score left out)",
+            grouped(cut.n_ties_left)
+        );
     }
     text
 }

@@ -94,8 +94,17 @@ mod tests {
     use super::*;
 
     /// Flags that a recipe has no use for: it says by itself what goes where and how it is told.
-    const WITHOUT_KEY: [&str; 9] =
-        ["--restart", "--help", "--version", "--json", "--device", "--model", "--oracle", "--scores", "--tokenizer"];
+    const WITHOUT_KEY: [&str; 9] = [
+        "--restart",
+        "--help",
+        "--version",
+        "--json",
+        "--device",
+        "--model",
+        "--oracle",
+        "--scores",
+        "--tokenizer",
+    ];
 
     #[test]
     fn every_flag_of_a_stage_has_a_key_that_exists() {

@@ -3,9 +3,7 @@
 use std::mem::take;
 use std::path::Path;
 
-use sepo_data::{
-    RowPolicy, ScoredPair, ScoresMeta, ScoresWriter, ShardStore, TokenizeReport, TokenizedPair,
-};
+use sepo_data::{RowPolicy, ScoredPair, ScoresMeta, ScoresWriter, ShardStore, TokenizeReport, TokenizedPair};
 
 use super::scorer::pack_item;
 use super::{ScoreError, ScoreReport, Scorer};
@@ -140,11 +138,12 @@ impl<'s, 'm> ShardedScores<'s, 'm> {
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push).
+    /// As [`push`](Self::push), and where a damaged shard has not been made again.
     pub fn finish(mut self, tokenized: &TokenizeReport) -> Result<FinishedShards, ScoreError> {
         if self.shard.is_some() {
             self.end_shard(tokenized)?;
         }
+        self.store.check_whole()?;
         Ok(FinishedShards { store: self.store, progress: self.progress })
     }
 

@@ -74,6 +74,14 @@ pub enum ShardError {
         /// Its end before.
         expected: u64,
     },
+    /// The source has ended before every damaged shard was made again.
+    #[error("{n_damaged} damaged shards of `{}` were not made again: the source has fewer pairs than before", dir.display())]
+    Unmade {
+        /// The folder.
+        dir: PathBuf,
+        /// How many.
+        n_damaged: usize,
+    },
     /// A shard cannot be written or read.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),

@@ -208,6 +208,18 @@ impl<R: ArtifactRow> ShardStore<R> {
         self.manifest.write(&self.dir)
     }
 
+    /// Nothing, where every shard is whole.
+    ///
+    /// # Errors
+    ///
+    /// * [`ShardError::Unmade`]: damaged ones are left.
+    pub fn check_whole(&self) -> Result<(), ShardError> {
+        match self.damaged.len() {
+            0 => Ok(()),
+            n_damaged => Err(ShardError::Unmade { dir: self.dir.clone(), n_damaged }),
+        }
+    }
+
     /// The rows of all shards, in order, one shard open at a time.
     pub fn rows(&self) -> impl Iterator<Item = Result<R, ArtifactError>> + '_ {
         (0..self.manifest.shards.len()).flat_map(|index| {
