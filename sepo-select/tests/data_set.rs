@@ -123,8 +123,8 @@ proptest! {
             prop_assert_eq!(&found.chosen_weights, &chosen[i]);
             prop_assert_eq!(&found.rejected_weights, &rejected[i]);
         }
-        prop_assert_eq!(cuts.chosen.score, chosen_last);
-        prop_assert_eq!(cuts.rejected.score, rejected_last);
+        prop_assert_eq!(cuts.chosen.score, chosen_last.map(f64::from));
+        prop_assert_eq!(cuts.rejected.score, rejected_last.map(f64::from));
     }
 }
 

@@ -11,8 +11,8 @@ pub struct DataSetCut {
     /// Those that are selected, in pairs that are dropped too.
     pub n_selected: u64,
     /// The score of the last one selected: of chosen tokens the least, of rejected ones the greatest; for `salience` the
-    /// least absolute value. `None` where nothing is selected, or at random.
-    pub score: Option<f32>,
+    /// least absolute value. Exact, so that it may serve as a threshold. `None` where nothing is selected, or at random.
+    pub score: Option<f64>,
     /// Candidates with just this score that are not selected, since they come after others that have it too.
     pub n_ties_left: u64,
 }

@@ -46,10 +46,10 @@ impl Ranking {
     }
 
     /// The score, or for magnitudes its absolute value, that has this key; `None` where keys are drawn.
-    pub(super) fn score(self, key: u32) -> Option<f32> {
+    pub(super) fn score(self, key: u32) -> Option<f64> {
         match self {
-            Self::Highest | Self::Magnitude => Some(score_of(key)),
-            Self::Lowest => Some(score_of(!key)),
+            Self::Highest | Self::Magnitude => Some(score_of(key).into()),
+            Self::Lowest => Some(score_of(!key).into()),
             Self::Random { .. } => None,
         }
     }
