@@ -6,7 +6,7 @@ use sepo_data::Lock;
 use sepo_model::ModelConfig;
 
 use crate::console::warn;
-use crate::exit::{CliError, io_error};
+use crate::exit::{CliError, Exit, io_error};
 
 /// The lock on a folder that is there already: before long work, so that a folder in use is told at once. `None` where
 /// it is not there.
@@ -25,6 +25,16 @@ pub(crate) fn folder(dir: &Path, held: Option<Lock>) -> Result<Lock, CliError> {
 
 /// The lock on a file that is to be written; its folder must exist.
 pub(crate) fn file(path: &Path) -> Result<Lock, CliError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent
+        && !parent.is_dir()
+    {
+        return Err(CliError::new(
+            Exit::Data,
+            format!("`{}` cannot be written: `{}` is no folder", path.display(), parent.display()),
+            "make the folder, or choose another `--out`",
+        ));
+    }
     Ok(exclusive(Lock::file(path)?, path))
 }
 

@@ -89,6 +89,10 @@ impl From<sepo_select::ScoreError> for CliError {
             let help = "look at the row with `sepo-cli data show`; a model that diverged, or weights rounded beyond their range, give such numbers";
             return Self { exit: Exit::Data, report: crate::advice::with_help(error, help) };
         }
+        let error = match error {
+            E::Shards(error) => return error.into(),
+            error => error,
+        };
         let exit = match &error {
             E::SameWeights { .. } | E::Vocabulary { .. } => Exit::Usage,
             _ => Exit::Data,
@@ -101,7 +105,10 @@ impl From<sepo_select::SelectError> for CliError {
     fn from(error: sepo_select::SelectError) -> Self {
         use sepo_select::SelectError as E;
         let exit = match &error {
-            E::NonFiniteThreshold { .. } | E::UnknownEos { .. } | E::OverwritesScores { .. } => Exit::Usage,
+            E::NonFiniteThreshold { .. }
+            | E::ScopeWithoutMeaning { .. }
+            | E::UnknownEos { .. }
+            | E::OverwritesScores { .. } => Exit::Usage,
             _ => Exit::Data,
         };
         Self::of(exit, error)

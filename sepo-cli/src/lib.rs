@@ -21,6 +21,8 @@ mod progress;
 mod quickstart;
 mod recipe;
 pub mod report;
+mod shard_error;
+mod undone;
 
 use std::process::ExitCode;
 

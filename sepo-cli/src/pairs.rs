@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 use crate::args::DataArgs;
 use crate::console::{grouped, say, warn};
 use crate::exit::{CliError, Exit};
+use crate::undone::Undone;
 
 /// Unusable rows that are named one by one; the rest is counted.
 const NAMED: u64 = 5;
@@ -87,6 +89,8 @@ pub(crate) struct PairStream<'a> {
     args: &'a DataArgs,
     met: Met,
     has_failed: bool,
+    /// What tokenization did in earlier runs.
+    before: TokenizeReport,
 }
 
 impl<'a> PairStream<'a> {
@@ -95,6 +99,16 @@ impl<'a> PairStream<'a> {
         inputs: &[String],
         args: &'a DataArgs,
         tokenizer: &Arc<PairTokenizer>,
+    ) -> Result<Self, CliError> {
+        Self::open_undone(inputs, args, tokenizer, (Vec::new(), TokenizeReport::default()))
+    }
+
+    /// The same without the pairs at places that earlier runs have dealt with, and with what became of those.
+    pub(crate) fn open_undone(
+        inputs: &[String],
+        args: &'a DataArgs,
+        tokenizer: &Arc<PairTokenizer>,
+        (done, before): (Vec<Range<u64>>, TokenizeReport),
     ) -> Result<Self, CliError> {
         let reader = open_pairs(inputs, &args.read_config())?;
         let detected = reader.format();
@@ -107,18 +121,27 @@ impl<'a> PairStream<'a> {
                 choice.available.join(", ")
             ));
         }
+        let counts = RowCounts { unusable: before.skipped.clone(), ..RowCounts::default() };
+        let met = Met { counts, ..Met::default() };
         let max_length = tokenizer.config().truncation.max_length;
-        let rows = reader.take(args.limit.unwrap_or(usize::MAX));
+        let rows = Undone::new(reader.take(args.limit.unwrap_or(usize::MAX)), done);
         let encoded = tokenizer.encode_rows(rows, rayon::current_num_threads());
-        Ok(Self { encoded, max_length, args, met: Met::default(), has_failed: false })
+        Ok(Self { encoded, max_length, args, met, has_failed: false, before })
     }
 
     /// Counts so far.
     pub(crate) fn counts(&self) -> RowCounts {
-        RowCounts { used: self.encoded.report().n_pairs, ..self.met.counts.clone() }
+        RowCounts { used: self.total().n_pairs, ..self.met.counts.clone() }
     }
 
-    /// What tokenization did so far.
+    /// What tokenization did so far, in this run and before.
+    fn total(&self) -> TokenizeReport {
+        let mut total = self.before.clone();
+        total.merge(self.report());
+        total
+    }
+
+    /// What tokenization did so far in this run.
     pub(crate) fn report(&self) -> &TokenizeReport {
         self.encoded.report()
     }
@@ -126,7 +149,7 @@ impl<'a> PairStream<'a> {
     /// Says what became of the rows; an error where none could be used.
     pub(crate) fn close(&self) -> Result<(), CliError> {
         let counts = self.counts();
-        let report = self.report();
+        let report = self.total();
         say(format!(
             "data: {} pairs, {} prompt tokens, {} chosen, {} rejected, at most {} a sequence",
             grouped(counts.used),

@@ -211,7 +211,12 @@ fn flags_of_score_change_the_scores_or_are_known_not_to() {
     };
     let base = "score --oracle oracle/oracle --reference model --data data --out out.parquet";
     // By rounding: sums of another order.
-    let rows = [("--tokens-per-batch 100", Changes), ("--dtype bf16", Changes)];
+    let rows = [
+        ("--tokens-per-batch 100", Changes),
+        ("--tokens-per-shard 100", Changes),
+        ("--dtype bf16", Changes),
+        ("--restart", Same),
+    ];
     assert_all_tried("score", compare(base, &[&rows, DATA_FLAGS].concat(), made));
     for (flags, names) in [
         ("--format hh-rlhf", "hh-rlhf"),
@@ -233,6 +238,7 @@ fn flags_of_select_change_the_selection_or_are_known_not_to() {
     let rows = [
         ("--keep-chosen 0.5", Changes),
         ("--keep-rejected 0.5", Changes),
+        ("--scope data-set", Changes),
         ("--rule salience", Changes),
         ("--rule random --seed 3", Changes),
         ("--rule threshold --threshold 0.01", Changes),

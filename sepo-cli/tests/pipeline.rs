@@ -7,7 +7,7 @@ use std::f64::consts::LN_2;
 
 use sepo_data::ScoredPair;
 use serde_json::{Value, json};
-use support::{World, assert_near, json_lines, kept, scored_world};
+use support::{USAGE, World, assert_near, json_lines, kept, scored_world};
 
 #[test]
 fn oracle_and_score_write_what_they_report() {
@@ -246,4 +246,35 @@ fn a_learning_rate_of_zero_shows_the_loss_and_leaves_the_weights() {
     assert_near(&eval["pairs"]["rewards/margins"], 0.0, 1e-5);
     assert_near(&eval["pairs"]["accuracies/logp_sum"], 0.5, 0.5);
     assert_eq!(eval["pairs"]["n"], 6);
+}
+
+#[test]
+fn a_share_of_the_whole_data_set_is_that_of_sorting_all_of_it() {
+    let world = scored_world(24);
+    let line = "select --scores scores.parquet --out all.parquet --scope data-set --keep-chosen 0.2 --json";
+    let report = world.sepo(line).json();
+    let scores = world.scores("scores.parquet");
+    let mut all: Vec<f32> = scores.iter().flat_map(|pair| pair.chosen.scores.clone()).collect();
+    all.sort_by(|a, b| b.total_cmp(a));
+    let cut = &report["cuts"]["chosen"];
+    let count = all.len() / 5;
+    assert_eq!(
+        (cut["n_candidates"].as_u64(), cut["n_selected"].as_u64()),
+        (Some(all.len() as u64), Some(count as u64))
+    );
+    assert_near(&cut["score"], f64::from(all[count - 1]), 0.0);
+    for pair in world.selection("all.parquet") {
+        let scored = scores.iter().find(|scored| scored.row == pair.row).unwrap();
+        for (weight, score) in pair.chosen_weights.iter().zip(&scored.chosen.scores) {
+            assert_eq!(*weight == 1.0, *score >= all[count - 1]);
+        }
+    }
+    let text = world.sepo(line.trim_end_matches(" --json")).done().stderr;
+    assert!(text.contains("of all chosen candidates"), "{text}");
+    for rule in ["all", "threshold --threshold 0.1"] {
+        let refused = world.sepo(&format!("{line} --rule {rule}").replace("--keep-chosen 0.2 ", ""));
+        refused.fails(USAGE, &["`--scope data-set`", "decides about each token alone"]);
+    }
+    let train = "train --model model --data all.parquet --objective sepo --normalizer nominal --out policy";
+    world.sepo(train).fails(USAGE, &["--normalizer nominal"]);
 }

@@ -65,11 +65,14 @@ mod tokenized;
 
 pub use artifact::{
     ArtifactError, ArtifactReader, ArtifactRow, ArtifactWriter, AtomicFile, ContentSource, LogpsMeta,
-    LogpsReader, LogpsWriter, META_KEY, PairLogps, ScoredPair, ScoredResponse, ScoresMeta, ScoresReader,
-    ScoresWriter, SelectedPair, SelectionMeta, SelectionReader, SelectionWriter, TokenCounts, content_hash,
+    LogpsReader, LogpsWriter, META_KEY, OtherRun, PairLogps, ResponseScores, ScoredPair, ScoredResponse,
+    ScoresMeta, ScoresReader, ScoresWriter, SelectedPair, SelectionMeta, SelectionReader, SelectionWriter,
+    Shard, ShardError, ShardStore, TokenCounts, TokenScores, TokenScoresReader, content_hash,
 };
 pub use error::{BadReason, DataError};
-pub use format::{BadRow, Detected, PairFormat, PairReader, PairRow, ReadConfig, open_pairs, open_texts};
+pub use format::{
+    BadRow, Detected, PairFormat, PairReader, PairRow, ReadConfig, input_files, open_pairs, open_texts,
+};
 pub use lock::{Lock, LockError, LockHolder};
 pub use pack::{PackError, PackItem, PackedBatch, PackedPair, RowPolicy, plan_batches};
 pub use pair::{Message, PairContent, PreferencePair};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{KeepFraction, SelectError};
+use crate::{KeepFraction, Scope, SelectError};
 
 /// Which tokens of a response carry the preference.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -24,7 +24,8 @@ pub enum Rule {
         at: f64,
     },
     /// As many as [`Sepo`](Self::Sepo) keeps, drawn without replacement. What is drawn depends on the seed, the pair's
-    /// row and the side, not on the order in which pairs come.
+    /// row and the side, not on the order in which pairs come. With [`Scope::DataSet`] every candidate draws 32 bits, and
+    /// the highest are kept.
     Random {
         /// Seed of the draw.
         seed: u64,
@@ -116,10 +117,12 @@ impl Compat {
 pub struct SelectConfig {
     /// Which tokens.
     pub rule: Rule,
-    /// What share of the chosen response.
+    /// What share of the chosen response, or of all of them.
     pub keep_chosen: KeepFraction,
-    /// What share of the rejected response.
+    /// What share of the rejected response, or of all of them.
     pub keep_rejected: KeepFraction,
+    /// Of what the shares are taken.
+    pub scope: Scope,
     /// What happens to the closing end-of-sequence token.
     pub eos: EosRule,
     /// Whose conventions hold.
@@ -132,9 +135,13 @@ impl SelectConfig {
     /// # Errors
     ///
     /// * [`SelectError::NonFiniteThreshold`]: the threshold is infinite or not a number.
+    /// * [`SelectError::ScopeWithoutMeaning`]: the scope is the data set, and the rule keeps no share of anything.
     pub fn check(&self) -> Result<(), SelectError> {
         match self.rule {
             Rule::Threshold { at } if !at.is_finite() => Err(SelectError::NonFiniteThreshold { at }),
+            Rule::Threshold { .. } | Rule::All if self.scope == Scope::DataSet => {
+                Err(SelectError::ScopeWithoutMeaning { rule: self.rule.name() })
+            }
             _ => Ok(()),
         }
     }

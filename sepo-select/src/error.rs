@@ -6,7 +6,7 @@ use sepo_data::{ArtifactError, Side};
 use sepo_kernels::KernelError;
 use thiserror::Error;
 
-use crate::EosRule;
+use crate::{EosRule, Scope};
 
 /// Why a selection could not be made.
 #[derive(Debug, Error)]
@@ -29,6 +29,30 @@ pub enum SelectError {
     NonFiniteThreshold {
         /// The threshold given.
         at: f64,
+    },
+    /// The rule decides about each token alone, so there is no share to be taken of anything.
+    #[error(
+        "`--scope data-set` has no meaning for `--rule {rule}`, which decides about each token alone; leave it out, or \
+         use `--rule sepo` with the share to be kept"
+    )]
+    ScopeWithoutMeaning {
+        /// Name of the rule.
+        rule: &'static str,
+    },
+    /// A function for one scope was called with the settings of the other.
+    #[error("this function does not select with the scope `{}`", scope.name())]
+    OtherScope {
+        /// The scope asked for.
+        scope: Scope,
+    },
+    /// The passes over a data set have seen different scores.
+    #[error("the scores have changed between the passes over them")]
+    PassesDiffer,
+    /// More candidates than this machine can count.
+    #[error("{n_candidates} candidates are more than this machine can count")]
+    TooManyTokens {
+        /// Candidates of a side.
+        n_candidates: u64,
     },
     /// Scores could not be ranked.
     #[error("cannot rank the {side} scores of row {row}")]

@@ -4,8 +4,10 @@
 //! minus the one of its frozen start. A *rule* turns the scores of a pair into a weight for every response token. Rules
 //! work on any scores, from whatever model: slices in, weights out.
 //!
-//! * [`Scorer`] scores pairs with an oracle and its reference, [`score_pairs`] a stream of any length.
+//! * [`Scorer`] scores pairs with an oracle and its reference, [`score_pairs`] a stream of any length, and
+//!   [`ShardedScores`] one that may be stopped at any moment and goes on from there.
 //! * [`select_pair`] applies a [`SelectConfig`] to one pair; [`select_file`] to a `scores.parquet`.
+//! * [`DataSetCounter`] begins a selection from all responses of a data set together, exact and in little memory.
 //! * [`KeepFraction`] is a share of tokens, read as an exact decimal.
 //! * [`SelectReport`] says what a selection did: shares, positions, the fate of the closing end-of-sequence token.
 //! * [`auroc`] and [`MaskQuality`] compare scores and selections with a known truth.
@@ -33,23 +35,31 @@
 //! # Ok::<(), sepo_select::SelectError>(())
 //! ```
 
+mod candidates;
 mod config;
+mod data_set;
 mod error;
 mod keep_fraction;
 mod quality;
 mod rank;
 mod report;
+mod scope;
 mod score;
 mod select_file;
 mod select_pair;
 mod token_class;
 
 pub use config::{Compat, EosRule, Rule, SelectConfig};
+pub use data_set::{DataSetCounter, DataSetCut, DataSetCuts, DataSetRefiner, DataSetSelector};
 pub use error::{QualityError, SelectError};
 pub use keep_fraction::{KeepFraction, KeepFractionError};
 pub use quality::{MaskQuality, auroc, truth_mask};
 pub use report::{ClassCounts, DropReason, SelectReport, SelectWarning, SideReport};
-pub use score::{ScoreConfig, ScoreError, ScoreReport, Scorer, score_pairs};
+pub use scope::Scope;
+pub use score::{
+    FinishedShards, ScoreConfig, ScoreError, ScoreReport, Scorer, ShardConfig, ShardProgress, ShardedScores,
+    score_pairs,
+};
 pub use select_file::{select_file, select_file_classified};
 pub use select_pair::{PairScores, ResponseEnd, Selected, select_pair};
 pub use sepo_data::{Side, Span};

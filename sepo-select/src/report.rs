@@ -6,7 +6,7 @@ use std::fmt;
 use sepo_data::Side;
 use serde::{Deserialize, Serialize};
 
-use crate::{ResponseEnd, SelectConfig, TokenClass};
+use crate::{DataSetCuts, ResponseEnd, SelectConfig, TokenClass};
 
 /// Bins of the position histogram.
 const N_BINS: usize = 10;
@@ -167,6 +167,9 @@ pub struct SelectReport {
     pub n_kept: u64,
     /// Pairs dropped, by [`DropReason::name`].
     pub n_dropped: BTreeMap<String, u64>,
+    /// Where all candidates together part, where the scope is the data set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cuts: Option<DataSetCuts>,
     /// The chosen responses of the pairs kept.
     pub chosen: SideReport,
     /// The rejected responses of the pairs kept.

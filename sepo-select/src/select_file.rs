@@ -9,10 +9,11 @@ use sepo_data::{
 };
 use serde_json::Value;
 
+use crate::data_set::{DataSetSelector, selector};
 use crate::report::ReportedResponse;
 use crate::{
-    EosRule, KeepFraction, PairScores, ResponseEnd, Rule, SelectConfig, SelectError, SelectReport, Selected,
-    TokenClass, select_pair,
+    EosRule, KeepFraction, PairScores, ResponseEnd, Rule, Scope, SelectConfig, SelectError, SelectReport,
+    Selected, TokenClass, select_pair,
 };
 
 /// Pairs held in memory at a time.
@@ -25,7 +26,8 @@ const CHUNK_PAIRS: usize = 1024;
 ///
 /// # Errors
 ///
-/// * Those of [`select_pair`] for any row.
+/// * Those of [`select_pair`] for any row; where the scope is the data set, those of
+///   [`DataSetCounter`](crate::DataSetCounter).
 /// * [`SelectError::UnknownEos`]: an [`EosRule`] other than `Rule` on scores that name no end-of-sequence token.
 /// * [`SelectError::OverwritesScores`]: `out` is the scores' file.
 /// * [`SelectError::Artifact`]: the scores cannot be read, or the selection not be written.
@@ -74,19 +76,23 @@ fn run(
     }
     let mut writer = SelectionWriter::create(out, selection_meta(scores, reader.meta(), config)?)?;
     let mut report = SelectReport { config: *config, ..SelectReport::default() };
+    let mut of_all = match config.scope {
+        Scope::Response => None,
+        Scope::DataSet => Some(selector(scores, config)?),
+    };
     loop {
         let chunk = reader.by_ref().take(CHUNK_PAIRS).collect::<Result<Vec<_>, ArtifactError>>()?;
         if chunk.is_empty() {
             break;
         }
-        let selected: Vec<_> =
-            chunk.par_iter().map(|pair| select_scored(config, pair, eos_token_id)).collect();
+        let selected = select_chunk(config, &chunk, eos_token_id, of_all.as_mut());
         for (pair, selected) in chunk.into_iter().zip(selected) {
             if let Some(kept) = report.add(pair, selected?, eos_token_id, classify) {
                 writer.write(&kept)?;
             }
         }
     }
+    report.cuts = of_all.map(DataSetSelector::finish).transpose()?;
     report.finish();
     let meta = writer.meta_mut();
     meta.n_dropped.clone_from(&report.n_dropped);
@@ -95,22 +101,28 @@ fn run(
     Ok(report)
 }
 
-fn select_scored(
+/// What each pair keeps. Responses are independent of each other; from a whole data set pairs select in their order.
+fn select_chunk(
     config: &SelectConfig,
-    pair: &ScoredPair,
+    chunk: &[ScoredPair],
     eos_token_id: Option<u32>,
-) -> Result<Selected, SelectError> {
+    of_all: Option<&mut DataSetSelector>,
+) -> Vec<Result<Selected, SelectError>> {
+    match of_all {
+        None => chunk.par_iter().map(|pair| select_pair(config, scores_of(pair, eos_token_id))).collect(),
+        Some(of_all) => chunk.iter().map(|pair| of_all.select(scores_of(pair, eos_token_id))).collect(),
+    }
+}
+
+fn scores_of(pair: &ScoredPair, eos_token_id: Option<u32>) -> PairScores<'_> {
     let [chosen_end, rejected_end] = ends(pair, eos_token_id);
-    select_pair(
-        config,
-        PairScores {
-            row: pair.row,
-            chosen_scores: &pair.chosen.scores,
-            rejected_scores: &pair.rejected.scores,
-            chosen_end,
-            rejected_end,
-        },
-    )
+    PairScores {
+        row: pair.row,
+        chosen_scores: &pair.chosen.scores,
+        rejected_scores: &pair.rejected.scores,
+        chosen_end,
+        rejected_end,
+    }
 }
 
 fn ends(pair: &ScoredPair, eos_token_id: Option<u32>) -> [ResponseEnd; 2] {
@@ -165,8 +177,8 @@ fn selection_meta(
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         rule: config.rule.name().to_owned(),
         settings,
-        keep_chosen: nominal_share(config.rule, config.keep_chosen),
-        keep_rejected: nominal_share(config.rule, config.keep_rejected),
+        keep_chosen: nominal_share(config, config.keep_chosen),
+        keep_rejected: nominal_share(config, config.keep_rejected),
         scores_source: Some(ContentSource {
             path: path.display().to_string(),
             content_hash: content_hash(path)?,
@@ -177,8 +189,11 @@ fn selection_meta(
 }
 
 /// The share of a response that the rule keeps by design; none where the number follows from the scores.
-fn nominal_share(rule: Rule, keep: KeepFraction) -> Option<f64> {
-    match rule {
+fn nominal_share(config: &SelectConfig, keep: KeepFraction) -> Option<f64> {
+    if config.scope == Scope::DataSet {
+        return None;
+    }
+    match config.rule {
         Rule::Sepo | Rule::Salience | Rule::Random { .. } => Some(keep.as_f64()),
         Rule::All => Some(1.0),
         Rule::Threshold { .. } => None,

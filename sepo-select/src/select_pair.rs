@@ -1,12 +1,11 @@
 //! One pair's scores into weights.
 
-use std::ops::Range;
-
 use sepo_data::Side;
 use sepo_kernels::{Extreme, KernelError};
 
+use crate::candidates::{candidates, closing_token, selects_both_closing_tokens};
 use crate::rank::{draw, rank};
-use crate::{DropReason, EosRule, Rule, SelectConfig, SelectError};
+use crate::{DropReason, Rule, Scope, SelectConfig, SelectError};
 
 /// How a response ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -94,6 +93,7 @@ impl Selected {
 ///
 /// * [`SelectError::NonFiniteScore`]: a score of either side is infinite or not a number, candidate or not.
 /// * [`SelectError::NonFiniteThreshold`]: so is the threshold.
+/// * [`SelectError::OtherScope`]: the shares are those of a whole data set, of which a pair does not know.
 /// * [`SelectError::Rank`]: a response has more than `u32::MAX` tokens.
 ///
 /// # Examples
@@ -108,23 +108,21 @@ impl Selected {
 /// ```
 pub fn select_pair(config: &SelectConfig, pair: PairScores<'_>) -> Result<Selected, SelectError> {
     config.check()?;
-    let both_close = pair.chosen_end == ResponseEnd::Eos && pair.rejected_end == ResponseEnd::Eos;
+    if config.scope != Scope::Response {
+        return Err(SelectError::OtherScope { scope: config.scope });
+    }
+    let closes = selects_both_closing_tokens(config, [pair.chosen_end, pair.rejected_end]);
     let select = |side, scores: &[f32], end| -> Result<Vec<f32>, SelectError> {
         let row = pair.row;
-        if let Some(token) = scores.iter().position(|s| !s.is_finite()) {
-            return Err(SelectError::NonFiniteScore { row, side, token, score: scores[token] });
-        }
-        let last = scores.len().saturating_sub(usize::from(end == ResponseEnd::Eos));
-        let is_eos_free = config.eos == EosRule::Rule;
-        let candidates = candidates(config, if is_eos_free { scores.len() } else { last });
+        let candidates = candidates(config, (row, side), scores, end)?;
         let selected = select_side(config, row, side, &scores[candidates.clone()])
             .map_err(|source| SelectError::Rank { row, side, source })?;
         let mut weights = vec![0.0; scores.len()];
         for index in selected {
             weights[candidates.start + index as usize] = 1.0;
         }
-        if config.eos == EosRule::Both && both_close {
-            weights.iter_mut().skip(last).for_each(|w| *w = 1.0);
+        if closes {
+            weights[closing_token(scores.len(), end)].fill(1.0);
         }
         Ok(weights)
     };
@@ -132,10 +130,6 @@ pub fn select_pair(config: &SelectConfig, pair: PairScores<'_>) -> Result<Select
         chosen_weights: select(Side::Chosen, pair.chosen_scores, pair.chosen_end)?,
         rejected_weights: select(Side::Rejected, pair.rejected_scores, pair.rejected_end)?,
     })
-}
-
-fn candidates(config: &SelectConfig, end: usize) -> Range<usize> {
-    config.compat.first_candidate().min(end)..end
 }
 
 /// Indices into the candidates' scores.

@@ -40,7 +40,7 @@ prop_compose! {
         eos in prop_oneof![Just(EosRule::Rule), Just(EosRule::Never), Just(EosRule::Both)],
         compat in prop_oneof![Just(Compat::Exact), Just(Compat::Official)],
     ) -> SelectConfig {
-        SelectConfig { rule, keep_chosen, keep_rejected, eos, compat }
+        SelectConfig { rule, keep_chosen, keep_rejected, eos, compat, ..SelectConfig::default() }
     }
 }
 

@@ -6,6 +6,8 @@ mod machine;
 mod memory;
 mod objective;
 mod run;
+mod scope;
+mod shards;
 mod shown;
 mod stage;
 mod train;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sepo_select::KeepFraction;
 
+use super::scope::ScopeArg;
+use super::shards::ShardArgs;
 use super::train::DtypeArg;
 use super::watch::BestArg;
 use super::{
@@ -86,6 +88,8 @@ pub(crate) struct ScoreArgs {
     #[command(flatten)]
     pub(crate) forward: ForwardArgs,
     #[command(flatten)]
+    pub(crate) shards: ShardArgs,
+    #[command(flatten)]
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
@@ -125,15 +129,18 @@ pub(crate) struct SelectArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Share of each chosen response [default: 0.3]
+    /// Share of each chosen response, or of all chosen tokens [default: 0.3]
     #[arg(long, value_name = "SHARE")]
     pub(crate) keep_chosen: Option<KeepFraction>,
-    /// Share of each rejected response [default: 0.3]
+    /// Share of each rejected response, or of all rejected tokens [default: 0.3]
     #[arg(long, value_name = "SHARE")]
     pub(crate) keep_rejected: Option<KeepFraction>,
     /// Which tokens
     #[arg(long, value_enum, default_value_t = RuleArg::Sepo)]
     pub(crate) rule: RuleArg,
+    /// Of what the shares are taken
+    #[arg(long, value_enum, default_value_t = ScopeArg::Response)]
+    pub(crate) scope: ScopeArg,
     /// Smallest score, for `--rule threshold`
     #[arg(long, value_name = "NATS", allow_negative_numbers = true, required_if_eq("rule", "threshold"))]
     pub(crate) threshold: Option<f64>,

@@ -13,6 +13,8 @@ pub(crate) mod oracle;
 mod report;
 mod run;
 pub(crate) mod score;
+mod score_identity;
+mod score_result;
 pub(crate) mod select;
 mod sft;
 mod stage;

@@ -1,23 +1,27 @@
 //! `sepo-cli score`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sepo_data::{ContentSource, PairTokenizer, ScoresMeta, ScoresWriter, TokenizeConfig};
-use sepo_model::Dtype;
-use sepo_select::{ScoreConfig, ScoreReport, Scorer, score_pairs};
+use sepo_data::{ContentSource, OtherRun, PairTokenizer, ScoresMeta, ShardStore, TokenizeConfig};
+use sepo_model::{Dtype, Model};
+use sepo_select::{FinishedShards, Scorer, ShardConfig, ShardProgress, ShardedScores};
 use sepo_train::Footprint;
-use serde::Serialize;
 
+use super::score_identity::{identity, sources};
+pub(crate) use super::score_result::describe;
+use super::score_result::{ScoreResult, Seconds};
 use crate::args::{DataArgs, ScoreArgs};
-use crate::console::{grouped, percent, result, say, warn};
+use crate::console::{grouped, result, say, warn};
 use crate::exit::{CliError, Exit};
+use crate::interrupt::interrupted;
 use crate::length::max_length;
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
-use crate::pairs::{PairStream, RowCounts};
+use crate::pairs::PairStream;
 
 /// Everything that decides scores.
 #[derive(Debug)]
@@ -28,19 +32,13 @@ pub(crate) struct ScoreJob<'a> {
     pub(crate) data: &'a [String],
     pub(crate) read: &'a DataArgs,
     pub(crate) tokens: TokenizeConfig,
-    pub(crate) tokens_per_batch: usize,
+    pub(crate) shards: ShardConfig,
     pub(crate) dtype: Dtype,
     pub(crate) memory: Memory,
+    /// What happens to shards that were left by a run on other inputs or with other settings.
+    pub(crate) other: OtherRun,
     /// `scores.parquet`, which appears only when complete.
     pub(crate) out: &'a Path,
-}
-
-#[derive(Debug, Serialize)]
-pub(crate) struct ScoreResult {
-    /// Tokens of a sequence at most.
-    max_length: usize,
-    scores: ScoreReport,
-    rows: RowCounts,
 }
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
@@ -53,20 +51,26 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
         data: &pairs.data,
         read: &pairs.read,
         tokens: pairs.tokens.config(length),
-        tokens_per_batch: args.forward.tokens_per_batch.get(),
+        shards: ShardConfig {
+            tokens_per_batch: args.forward.tokens_per_batch.get(),
+            tokens_per_shard: args.shards.tokens_per_shard.get(),
+        },
         dtype: args.dtype.into(),
         memory: args.memory.memory(),
+        other: args.shards.other_run(),
         out: &args.out,
     };
-    if let Some(scored) = make(&job, &AtomicBool::new(false))? {
-        result(args.machine.form(), &scored, |scored| describe(scored, &args.out))?;
-    }
+    let Some(scored) = make(&job, interrupted())? else { return Ok(Exit::Interrupted) };
+    result(args.machine.form(), &scored, |scored| describe(scored, &args.out))?;
     Ok(Exit::Done)
 }
 
-/// What scoring came to; `None` where `stop` was set before its end, and then there is no file.
+/// What scoring came to; `None` where `stop` was set before its end, and then there is no file but finished shards.
 pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<ScoreResult>, CliError> {
+    let start = Instant::now();
+    check_out(job.out)?;
     check_memory(job)?;
+    let _lock = crate::claim::file(job.out)?;
     let oracle = load_model("oracle", job.oracle)?;
     let reference = load_model("reference", job.reference)?;
     let tokenizer = Arc::new(load_tokenizer(job.oracle, &job.tokens)?);
@@ -74,54 +78,109 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     check_fit(&reference, &tokenizer)?;
     same_tokenizer(job, &tokenizer)?;
     let mut scorer = Scorer::new(&oracle, &reference)?.with_dtype(job.dtype);
-    let source = |path: &Path, hash: &str| ContentSource {
-        path: path.display().to_string(),
-        content_hash: hash.to_owned(),
-    };
-    let meta = ScoresMeta {
-        program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        oracle: source(job.oracle, &oracle.parameters.content_hash()),
-        reference: source(job.reference, &reference.parameters.content_hash()),
-        tokenizer: tokenizer.tokenizer_hash().map(|hash| source(job.oracle, hash)),
-        chat_template: tokenizer.template_hash().map(|hash| source(job.oracle, &hash)),
-        inputs: crate::pairs::input_sources(job.data)?,
-        dtype: job.dtype.name().to_owned(),
-        device: "cpu".to_owned(),
-        max_length: Some(job.tokens.truncation.max_length as u64),
-        eos_token_id: tokenizer.special_tokens().eos.map(|eos| eos.id),
-        ..ScoresMeta::default()
-    };
-    let _lock = crate::claim::file(job.out)?;
-    let mut writer = ScoresWriter::create(job.out, meta)?;
-    let mut stream = PairStream::open(job.data, job.read, &tokenizer)?;
+    let mut meta = meta(job, [&oracle, &reference], &tokenizer)?;
+    let weights = [&meta.oracle.content_hash, &meta.reference.content_hash].map(String::as_str);
+    let identity = identity(job, weights, &tokenizer, &meta.inputs)?;
+    let store = ShardStore::open(parts(job.out), identity, job.other)?;
+    let resumed = store.done_report();
+    say_resumed(&store, resumed.n_pairs);
+    let resumed_pairs = resumed.n_pairs;
+    let mut stream =
+        PairStream::open_undone(job.data, job.read, &tokenizer, (store.done().to_vec(), resumed))?;
+    let loaded = Instant::now();
+
+    let mut scores = ShardedScores::new(&mut scorer, job.shards, store, meta.clone());
     let bar = bar();
-    let config = ScoreConfig { tokens_per_batch: job.tokens_per_batch };
-    let pairs = stream.by_ref().take_while(|_| !stop.load(Ordering::Relaxed));
-    let scores = score_pairs(&mut scorer, pairs, config, &mut writer, |report| {
-        bar.set_position(report.n_pairs);
-        bar.set_message(format!("{} tokens", grouped(report.n_tokens)));
-    })?;
+    while !stop.load(Ordering::Relaxed)
+        && let Some(pair) = stream.next()
+    {
+        scores.push(pair?, stream.report())?;
+        let ShardProgress { n_pairs, n_tokens, .. } = scores.progress();
+        bar.set_position(resumed_pairs + n_pairs);
+        bar.set_message(format!("{} tokens", grouped(n_tokens)));
+    }
     bar.finish_and_clear();
     if stop.load(Ordering::Relaxed) {
-        return Ok(None);
+        return Ok(stopped(job, scores.progress()));
     }
+    let finished: FinishedShards = scores.finish(stream.report())?;
+    let scored = Instant::now();
     stream.close()?;
     let rows = stream.counts();
-    writer.meta_mut().n_dropped = rows.unusable.clone();
-    writer.finish()?;
+    meta.n_dropped.clone_from(&rows.unusable);
+    let made = finished.progress();
+    let Some(scores) = finished.write(job.out, meta, || !stop.load(Ordering::Relaxed))? else {
+        return Ok(stopped(job, made));
+    };
     if scores.agreement().is_some_and(|share| share < 0.5) {
         warn(
             "the oracle prefers the rejected response in most pairs: are `chosen` and `rejected` swapped, or oracle and reference?",
         );
     }
-    Ok(Some(ScoreResult { max_length: job.tokens.truncation.max_length, scores, rows }))
+    let seconds = Seconds {
+        loading: (loaded - start).as_secs_f64(),
+        scoring: (scored - loaded).as_secs_f64(),
+        writing: scored.elapsed().as_secs_f64(),
+    };
+    let rate = |n: u64| n as f64 / seconds.scoring.max(f64::MIN_POSITIVE);
+    Ok(Some(ScoreResult {
+        max_length: job.tokens.truncation.max_length,
+        scores,
+        rows,
+        resumed_pairs,
+        pairs_per_s: rate(made.n_pairs),
+        tokens_per_s: rate(made.n_tokens),
+        seconds,
+    }))
+}
+
+/// Where the shards lie until they are one file.
+fn parts(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".parts");
+    out.with_file_name(name)
+}
+
+/// Refuses what is no name of a file, before hours of work.
+fn check_out(out: &Path) -> Result<(), CliError> {
+    if out.is_dir() || out.file_name().is_none() {
+        return Err(CliError::usage(
+            format!("`{}` is a folder, and scores are one file", out.display()),
+            "name a file, such as `--out scores.parquet`",
+        ));
+    }
+    Ok(())
+}
+
+fn meta(
+    job: &ScoreJob<'_>,
+    [oracle, reference]: [&Model; 2],
+    tokenizer: &PairTokenizer,
+) -> Result<ScoresMeta, CliError> {
+    let source = |path: &Path, hash: &str| ContentSource {
+        path: path.display().to_string(),
+        content_hash: hash.to_owned(),
+    };
+    Ok(ScoresMeta {
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        oracle: source(job.oracle, &oracle.parameters.content_hash()),
+        reference: source(job.reference, &reference.parameters.content_hash()),
+        tokenizer: tokenizer.tokenizer_hash().map(|hash| source(job.oracle, hash)),
+        chat_template: tokenizer.template_hash().map(|hash| source(job.oracle, &hash)),
+        inputs: sources(job.data, job.read)?,
+        dtype: job.dtype.name().to_owned(),
+        device: "cpu".to_owned(),
+        max_length: Some(job.tokens.truncation.max_length as u64),
+        eos_token_id: tokenizer.special_tokens().eos.map(|eos| eos.id),
+        ..ScoresMeta::default()
+    })
 }
 
 /// Refuses models and passes that do not fit into the memory there may be; each model has its own buffers.
 fn check_memory(job: &ScoreJob<'_>) -> Result<(), CliError> {
     let longest = 2 * job.tokens.truncation.max_length;
     let footprint = |dir: &Path| -> Result<Footprint, CliError> {
-        Ok(Footprint::inference(&read_config(dir)?, job.tokens_per_batch, longest))
+        Ok(Footprint::inference(&read_config(dir)?, job.shards.tokens_per_batch, longest))
     };
     job.memory.check("scoring", &[footprint(job.oracle)?, footprint(job.reference)?])
 }
@@ -140,24 +199,30 @@ fn same_tokenizer(job: &ScoreJob<'_>, tokenizer: &PairTokenizer) -> Result<(), C
     Ok(())
 }
 
+fn say_resumed(store: &ShardStore<sepo_data::ScoredPair>, n_pairs: u64) {
+    if n_pairs > 0 {
+        say(format!("score: {} pairs are in `{}` already", grouped(n_pairs), store.dir().display()));
+    }
+    if store.n_damaged() > 0 {
+        warn(format!("{} damaged shards are made again", grouped(store.n_damaged() as u64)));
+    }
+}
+
+/// Nothing, after saying how to go on.
+fn stopped(job: &ScoreJob<'_>, made: ShardProgress) -> Option<ScoreResult> {
+    say(format!(
+        "stopped after {} pairs and {} finished shards; they are in `{}`, the same command goes on from there",
+        grouped(made.n_pairs),
+        grouped(made.n_shards),
+        parts(job.out).display()
+    ));
+    None
+}
+
 fn bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("score {spinner} {pos} pairs {msg} {per_sec} {elapsed}") {
         bar.set_style(style);
     }
     bar
-}
-
-pub(crate) fn describe(result: &ScoreResult, out: &Path) -> String {
-    let scores = &result.scores;
-    say("");
-    format!(
-        "{} pairs, {} response tokens scored; scores in `{}`\nmean score: chosen {:+.4}, rejected {:+.4}; the oracle agrees with {} of the labels",
-        grouped(scores.n_pairs),
-        grouped(scores.n_tokens),
-        out.display(),
-        scores.mean_chosen_score,
-        scores.mean_rejected_score,
-        percent(scores.agreement())
-    )
 }

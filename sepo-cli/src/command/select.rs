@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sepo_data::{PairTokenizer, TokenizeConfig};
 use sepo_select::{
-    Compat, EosRule, Rule, SelectConfig, SelectReport, SideReport, TokenClass, select_file,
+    Compat, DataSetCut, EosRule, Rule, SelectConfig, SelectReport, SideReport, TokenClass, select_file,
     select_file_classified,
 };
 
@@ -43,7 +43,7 @@ pub(crate) fn check_kept(report: &SelectReport) -> Result<(), CliError> {
         return Err(CliError::new(
             Exit::Data,
             "no pair is left after the selection",
-            "keep more: raise `--keep-chosen` and `--keep-rejected`, or lower `--threshold`",
+            "keep more: raise `--keep-chosen` and `--keep-rejected`, lower `--threshold`, or use `--scope response`",
         ));
     }
     Ok(())
@@ -78,6 +78,7 @@ fn config(args: &SelectArgs) -> Result<SelectConfig, CliError> {
         },
         keep_chosen: args.keep_chosen.unwrap_or(default.keep_chosen),
         keep_rejected: args.keep_rejected.unwrap_or(default.keep_rejected),
+        scope: args.scope.into(),
         eos: match args.eos {
             EosArg::Rule => EosRule::Rule,
             EosArg::Never => EosRule::Never,
@@ -108,6 +109,21 @@ pub(crate) fn describe(report: &SelectReport, out: &Path) -> String {
     }
     for (name, side) in [("chosen", &report.chosen), ("rejected", &report.rejected)] {
         text += &format!("\n{name}: {}", describe_side(side));
+    }
+    let cuts = report.cuts.iter().flat_map(|cuts| [("chosen", &cuts.chosen), ("rejected", &cuts.rejected)]);
+    for (name, cut) in cuts {
+        text += &format!("\nof all {name} candidates: {}", describe_cut(cut));
+    }
+    text
+}
+
+fn describe_cut(cut: &DataSetCut) -> String {
+    let mut text = format!("{} of {}", grouped(cut.n_selected), grouped(cut.n_candidates));
+    if let Some(score) = cut.score {
+        text += &format!(
+            ", the last with {score:+.4} ({} with the same score left out)",
+            grouped(cut.n_ties_left)
+        );
     }
     text
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use sepo_loss::{LossError, Normalizer, Objective};
-use sepo_select::Rule;
+use sepo_select::{Rule, Scope};
 use sepo_train::{TrainConfig, TrainError};
 
 use super::Recipe;
@@ -49,6 +49,7 @@ pub(super) fn settings(recipe: &Recipe, places: &Places) -> Result<(), Located> 
     eval.check().map_err(|error| loss_error(places, "eval", error))?;
     for (key, value) in [
         ("score.tokens_per_batch", recipe.score.tokens_per_batch),
+        ("score.tokens_per_shard", recipe.score.tokens_per_shard),
         ("eval.tokens_per_batch", recipe.eval.tokens_per_batch),
     ] {
         if value == 0 {
@@ -92,6 +93,10 @@ fn check_idle(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     {
         let without = format!("for the rule `{}`, which keeps no fixed share", recipe.select.rule.name());
         return Err(idle(places, key, &without));
+    }
+    if nominal && recipe.select.scope == Scope::DataSet && places.has("train.normalizer") {
+        let without = "where `select.scope` is the data set, and no response keeps a fixed share";
+        return Err(idle(places, "train.normalizer", without));
     }
     Ok(())
 }

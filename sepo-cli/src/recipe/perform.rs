@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use sepo_data::OtherRun;
 use sepo_oracle::DpoConfig;
+use sepo_select::ShardConfig;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -66,15 +68,17 @@ fn make_scores(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         data: &recipe.data.inputs,
         read: &recipe.data.read(),
         tokens: recipe.tokens.clone(),
-        tokens_per_batch: recipe.score.tokens_per_batch,
+        shards: ShardConfig {
+            tokens_per_batch: recipe.score.tokens_per_batch,
+            tokens_per_shard: recipe.score.tokens_per_shard,
+        },
         dtype: recipe.score.dtype,
         memory: recipe.memory,
+        // The stage's own record has told already that nothing has changed.
+        other: OtherRun::Replace,
         out: &out,
     };
-    let made = score::make(&job, interrupted())?.ok_or_else(|| {
-        say("stopped while scoring; the same command scores again");
-        Exit::Interrupted
-    });
+    let made = score::make(&job, interrupted())?.ok_or(Exit::Interrupted);
     finish(made, |scored| score::describe(scored, &out))
 }
 

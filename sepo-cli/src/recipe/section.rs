@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sepo_data::{Bos, Boundary, Eos, LongPrompt, PairFormat, TextHandling, TokenizeConfig, TruncationConfig};
 use sepo_model::Dtype;
-use sepo_select::SelectConfig;
+use sepo_select::{SelectConfig, ShardConfig};
 use sepo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -216,12 +216,14 @@ impl Default for OracleSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct ScoreSection {
     pub(super) tokens_per_batch: usize,
+    pub(super) tokens_per_shard: usize,
     pub(super) dtype: Dtype,
 }
 
 impl Default for ScoreSection {
     fn default() -> Self {
-        Self { tokens_per_batch: 8192, dtype: Dtype::F32 }
+        let ShardConfig { tokens_per_batch, tokens_per_shard } = ShardConfig::default();
+        Self { tokens_per_batch, tokens_per_shard, dtype: Dtype::F32 }
     }
 }
 

@@ -94,8 +94,9 @@ mod tests {
     use super::*;
 
     /// Flags that a recipe has no use for: it says by itself what goes where and how it is told.
-    const WITHOUT_KEY: [&str; 9] = [
+    const WITHOUT_KEY: [&str; 10] = [
         "--save-by",
+        "--restart",
         "--help",
         "--version",
         "--json",

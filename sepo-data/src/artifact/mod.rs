@@ -14,6 +14,7 @@
 //! |---|---|---|
 //! | `scores.parquet` | [`ScoredPair`] | `row`, three id lists; for each side `_oracle_logps`, `_reference_logps`, `_scores`, `_spans`, `_truncated` |
 //! | `selection.parquet` | [`SelectedPair`] | `row`, three id lists, `chosen_weights`, `rejected_weights` |
+//! | the same, less to read | [`TokenScores`] | `row`; for each side `_ids`, `_scores`, `_truncated` |
 //! | `logps.parquet` | [`PairLogps`] | `row`, `chosen_logps`, `rejected_logps` |
 
 mod atomic;
@@ -28,6 +29,8 @@ mod reader;
 mod row;
 mod scores;
 mod selection;
+mod shards;
+mod token_scores;
 mod view;
 mod writer;
 
@@ -40,4 +43,6 @@ pub use reader::ArtifactReader;
 pub use row::ArtifactRow;
 pub use scores::{ScoredPair, ScoredResponse, ScoresReader, ScoresWriter};
 pub use selection::{SelectedPair, SelectionReader, SelectionWriter};
+pub use shards::{OtherRun, Shard, ShardError, ShardStore};
+pub use token_scores::{ResponseScores, TokenScores, TokenScoresReader};
 pub use writer::ArtifactWriter;

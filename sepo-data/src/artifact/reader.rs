@@ -19,7 +19,7 @@ use crate::table::{Table, TableError, TableRows};
 ///
 /// The rows are compared with the checksum that the file's writer left in it. They stream, so a mismatch is known only
 /// at the end: then [`ArtifactError::Checksum`] stands in place of the last row. A file without a checksum, as other
-/// programs write it, is read without.
+/// programs write it, is read without; so is one of whose columns only a part is read.
 pub struct ArtifactReader<R: ArtifactRow> {
     path: PathBuf,
     meta: R::Meta,
@@ -57,7 +57,9 @@ impl<R: ArtifactRow> ArtifactReader<R> {
             value_of(metadata, META_KEY).ok_or_else(|| ArtifactError::MissingMeta { path: path.clone() })?;
         let meta = serde_json::from_str(json)
             .map_err(|source| ArtifactError::Meta { path: path.clone(), source })?;
-        let checksum = value_of(metadata, CHECKSUM_KEY).map(|hex| (hex.to_owned(), Checksum::default()));
+        // The checksum is one of all values.
+        let promised = value_of(metadata, CHECKSUM_KEY).filter(|_| R::HOLDS_ALL);
+        let checksum = promised.map(|hex| (hex.to_owned(), Checksum::default()));
         let n_rows = u64::try_from(metadata.num_rows()).unwrap_or(0);
         let batches = guarded(&path, || table.rows(indices))?;
         let (batch, in_batch, next_row, is_done, rows) = Default::default();

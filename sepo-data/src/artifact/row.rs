@@ -21,6 +21,11 @@ pub trait ArtifactRow: Sized {
     #[doc(hidden)]
     const COLUMNS: &'static [Column];
 
+    /// Whether these are all columns of the file: only then can a file be written from such rows, and can their values be
+    /// compared with its checksum.
+    #[doc(hidden)]
+    const HOLDS_ALL: bool = true;
+
     /// One value a column, in the columns' order.
     #[doc(hidden)]
     fn values(&self) -> Vec<Value<'_>>;

@@ -82,7 +82,7 @@ pub(super) struct SideColumns {
 }
 
 pub(super) const PROMPT_IDS: Column = Column::new("prompt_ids", ColumnKind::UInt32List);
-const CHOSEN: SideColumns = SideColumns {
+pub(super) const CHOSEN: SideColumns = SideColumns {
     ids: Column::new("chosen_ids", ColumnKind::UInt32List),
     oracle_logps: Column::noisy("chosen_oracle_logps"),
     reference_logps: Column::noisy("chosen_reference_logps"),
@@ -90,7 +90,7 @@ const CHOSEN: SideColumns = SideColumns {
     spans: Column::new("chosen_spans", ColumnKind::SpanList),
     truncated: Column::new("chosen_truncated", ColumnKind::Boolean),
 };
-const REJECTED: SideColumns = SideColumns {
+pub(super) const REJECTED: SideColumns = SideColumns {
     ids: Column::new("rejected_ids", ColumnKind::UInt32List),
     oracle_logps: Column::noisy("rejected_oracle_logps"),
     reference_logps: Column::noisy("rejected_reference_logps"),

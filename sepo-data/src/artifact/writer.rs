@@ -42,6 +42,7 @@ impl<R: ArtifactRow> ArtifactWriter<R> {
     ///
     /// * [`ArtifactError::Write`]: the file cannot be created; its folder must exist.
     pub fn create(path: impl AsRef<Path>, mut meta: R::Meta) -> Result<Self, ArtifactError> {
+        const { assert!(R::HOLDS_ALL, "a part of the columns makes no file") }
         let path = path.as_ref().to_path_buf();
         let file = AtomicFile::create(&path)
             .map_err(|source| ArtifactError::Write { path: path.clone(), source })?;

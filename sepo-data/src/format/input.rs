@@ -12,6 +12,28 @@ pub(super) struct Inputs {
     pub(super) splits: Vec<SplitChoice>,
 }
 
+/// The files that `inputs` name, in reading order: those that [`open_pairs`](super::open_pairs) reads.
+///
+/// # Errors
+///
+/// * An input that does not exist; a folder without the split; a glob that matches nothing.
+///
+/// # Examples
+///
+/// ```
+/// use sepo_data::{ReadConfig, input_files};
+/// # let dir = tempfile::tempdir()?;
+/// # let name = |file: &str| dir.path().join(file).display().to_string();
+/// std::fs::write(name("b.jsonl"), "{}")?;
+/// std::fs::write(name("a.jsonl"), "{}")?;
+/// let files = input_files(&[name("*.jsonl")], &ReadConfig::default())?;
+/// assert_eq!(files, [dir.path().join("a.jsonl"), dir.path().join("b.jsonl")]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn input_files(inputs: &[String], config: &ReadConfig) -> Result<Vec<PathBuf>, DataError> {
+    Ok(Inputs::resolve(inputs, config)?.files)
+}
+
 impl Inputs {
     /// Resolves `inputs`: each is a file, a folder or a glob. A name that exists is never taken for a glob.
     pub(super) fn resolve(inputs: &[String], config: &ReadConfig) -> Result<Self, DataError> {

@@ -60,6 +60,7 @@ pub use bad_row::BadRow;
 pub use column::FoundColumn;
 pub use content::content_format;
 pub use detect::Detected;
+pub use input::input_files;
 pub use json_cell::JsonFault;
 pub use kind::Kind;
 pub use pair_format::{PairFormat, UnknownFormatName};

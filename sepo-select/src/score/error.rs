@@ -1,6 +1,6 @@
 //! Why no score came back.
 
-use sepo_data::{ArtifactError, PackError, Side};
+use sepo_data::{ArtifactError, PackError, ShardError, Side};
 use sepo_model::ModelError;
 
 /// Errors of scoring.
@@ -58,4 +58,7 @@ pub enum ScoreError {
     /// The scores could not be written.
     #[error("write scores")]
     Artifact(#[from] ArtifactError),
+    /// The shards of the scores cannot be used.
+    #[error(transparent)]
+    Shards(#[from] ShardError),
 }

@@ -2,8 +2,10 @@
 
 mod error;
 mod scorer;
+mod sharded;
 mod stream;
 
 pub use error::ScoreError;
 pub use scorer::Scorer;
+pub use sharded::{FinishedShards, ShardConfig, ShardProgress, ShardedScores};
 pub use stream::{ScoreConfig, ScoreReport, score_pairs};

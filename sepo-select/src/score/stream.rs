@@ -47,7 +47,7 @@ impl ScoreReport {
         (self.n_pairs > 0).then_some(share)
     }
 
-    fn add(&mut self, pair: &ScoredPair) {
+    pub(super) fn add(&mut self, pair: &ScoredPair) {
         let sum = |scores: &[f32]| scores.iter().map(|score| f64::from(*score)).sum::<f64>();
         let sums = [sum(&pair.chosen.scores), sum(&pair.rejected.scores)];
         self.n_pairs += 1;
