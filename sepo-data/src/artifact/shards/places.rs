@@ -47,7 +47,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::single_range_in_vec_init, reason = "lists of ranges, one of which may be alone")]
     fn places_are_those_of_counting_what_is_not_done() {
         for ranges in [vec![], vec![0..3], vec![2..5], vec![0..2, 4..5, 9..12], vec![1..2, 3..4]] {
             let mut done = Done::default();
