@@ -45,7 +45,7 @@ impl Footprint {
         let weights = weights(model);
         let n_tokens = config.tokens_per_batch.max(longest_tokens) as u64;
         let per_token = match config.activations {
-            ActivationPolicy::Kept => model.n_layers as u64 * block_floats(model),
+            ActivationPolicy::Kept => model.n_layers as u64 * kept_floats(model),
             ActivationPolicy::Recomputed => (model.n_layers * model.d_model) as u64 + block_floats(model),
         };
         let logits = n_tokens.saturating_mul(model.vocab as u64).min(MAX_KEPT_LOGITS as u64);
@@ -84,6 +84,11 @@ fn weights(model: &ModelConfig) -> u64 {
 }
 
 /// Floats that a block keeps of a token, see [`Activations::Kept`](sepo_model::Activations::Kept).
+fn kept_floats(model: &ModelConfig) -> u64 {
+    (6 * model.d_model + 2 * model.d_ff) as u64
+}
+
+/// Floats of a token that one block needs on its way.
 fn block_floats(model: &ModelConfig) -> u64 {
     (8 * model.d_model + 3 * model.d_ff) as u64
 }

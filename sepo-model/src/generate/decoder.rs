@@ -6,8 +6,8 @@ use sepo_kernels::{KeyValues, Precision, Segments, cached_attention, embedding};
 use super::cache::Cache;
 use crate::architecture::Architecture;
 use crate::network::{
-    BatchContext, Block, BlockActivations, BlockPass, Extent, Head, RotaryCache, SequenceBatch, SplitQkv,
-    Weights,
+    BatchContext, Block, BlockActivations, BlockPass, Extent, Head, Passing, RotaryCache, SequenceBatch,
+    SplitQkv, Weights,
 };
 use crate::{Model, ModelError};
 
@@ -23,6 +23,7 @@ pub(super) struct Decoder<'a> {
     /// Tokens that each sequence has seen.
     lengths: Vec<u32>,
     activations: BlockActivations,
+    passing: Passing,
     /// One a block: the weights do not change while it decodes.
     split: Vec<SplitQkv>,
 }
@@ -52,6 +53,7 @@ impl<'a> Decoder<'a> {
             caches: vec![vec![Cache::default(); prompts.len()]; blocks.len()],
             lengths: prompts.iter().map(|prompt| u32::try_from(prompt.len()).unwrap_or(u32::MAX)).collect(),
             activations: BlockActivations::default(),
+            passing: Passing::default(),
             split: vec![SplitQkv::default(); blocks.len()],
             blocks,
             architecture,
@@ -66,7 +68,7 @@ impl<'a> Decoder<'a> {
         let (mut x, mut y) = (self.embed(tokens), Vec::new());
         let pass = BlockPass { weights, context, extent: Extent::All };
         for ((block, caches), split) in self.blocks.iter().zip(&mut self.caches).zip(&mut self.split) {
-            block.forward(pass, &x, split, &mut self.activations, &mut y);
+            block.forward(pass, &x, split, (&mut self.activations, &mut self.passing), &mut y);
             let attention = &self.activations.attention;
             for (sequence, cache) in caches.iter_mut().enumerate() {
                 let range = segments.range(sequence);
@@ -94,8 +96,9 @@ impl<'a> Decoder<'a> {
         let (mut x, mut y) = (self.embed(tokens), Vec::new());
         let mut attended = Vec::new();
         for ((block, caches), split) in self.blocks.iter().zip(&mut self.caches).zip(&self.split) {
-            let a = &mut self.activations;
-            block.project(weights, block.attention().loaded_maps(weights, split), &x, &rotation, a);
+            let (a, passing) = (&mut self.activations, &mut self.passing);
+            let maps = block.attention().loaded_maps(weights, split);
+            block.project(weights, maps, &x, &rotation, (a, passing));
             let new = a.attention.k.chunks_exact(width).zip(a.attention.v.chunks_exact(width));
             for (sequence, (k, v)) in sequences.iter().zip(new) {
                 caches[*sequence].extend(k, v);
@@ -108,7 +111,7 @@ impl<'a> Decoder<'a> {
                 let seen = KeyValues { keys, values };
                 cached_attention(&a.attention.q[i * d_q..(i + 1) * d_q], seen, shape, out);
             });
-            block.complete(weights, &x, &attended, a, &mut y);
+            block.complete(weights, &x, &attended, (a, passing), &mut y);
             std::mem::swap(&mut x, &mut y);
         }
         self.head.logits(weights, &x)

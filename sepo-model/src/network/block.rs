@@ -11,26 +11,30 @@ use super::{BatchContext, Extent, Rotation, Weights};
 use crate::architecture::{BlockAt, NormAt};
 use crate::{ModelConfig, Residual};
 
-/// What a block computes on its way from input to output.
+/// What a block computes on its way from input to output, but for what is cheap to compute again.
 #[derive(Debug, Default)]
 pub(crate) struct BlockActivations {
-    attention_norm: NormStats,
-    /// `[n_tokens, d_model]`.
-    attention_input: Vec<f32>,
     pub(crate) attention: AttentionActivations,
     /// What the MLP's norm reads, `[n_outputs, d_model]`: the residual stream between attention and MLP; or the block's
     /// input where both read it, empty where that is the same rows.
     middle: Vec<f32>,
-    mlp_norm: NormStats,
-    mlp_input: Vec<f32>,
     mlp: MlpActivations,
+}
+
+/// Results of passes over memory, without a product: made on the way forward and, where needed, again on the way back.
+/// One for all blocks.
+#[derive(Debug, Default)]
+pub(crate) struct Passing {
+    /// Output of the norm that was taken last.
+    normed: Vec<f32>,
+    stats: NormStats,
+    /// Input of the MLP's last map, `[n_outputs, d_ff]`.
+    inner: Vec<f32>,
 }
 
 /// Buffers of the way back, shared by all blocks.
 #[derive(Debug, Default)]
 pub(crate) struct BlockScratch {
-    /// Output of a block that is computed again.
-    pub(crate) output: Vec<f32>,
     inner: Vec<f32>,
     /// Gradient of the output, where it is still needed after `dx` has changed.
     dy: Vec<f32>,
@@ -81,11 +85,11 @@ impl Block {
         pass: BlockPass<'_>,
         x: &[f32],
         split: &mut SplitQkv,
-        a: &mut BlockActivations,
+        (a, passing): (&mut BlockActivations, &mut Passing),
         y: &mut Vec<f32>,
     ) {
         let BlockPass { weights, context, extent } = pass;
-        self.enter_attention(weights, x, a);
+        self.norm(weights, &self.attention_norm, x, passing);
         match extent.positions(context) {
             None => {
                 y.clear();
@@ -97,8 +101,8 @@ impl Block {
             a.middle.clone_from(y);
         }
         let maps = self.attention.maps(weights, split);
-        self.attention.forward(weights, maps, &a.attention_input, (context, extent), &mut a.attention, y);
-        self.finish(weights, x, extent, a, y);
+        self.attention.forward(weights, maps, &passing.normed, (context, extent), &mut a.attention, y);
+        self.finish(weights, x, extent, (a, passing), y);
     }
 
     /// Queries, keys (both rotated) and values of `x`, for a caller that attends by itself.
@@ -108,10 +112,10 @@ impl Block {
         maps: QkvMaps<'_>,
         x: &[f32],
         rotation: &Rotation,
-        a: &mut BlockActivations,
+        (a, passing): (&mut BlockActivations, &mut Passing),
     ) {
-        self.enter_attention(weights, x, a);
-        self.attention.project(maps, &a.attention_input, None, &mut a.attention);
+        self.norm(weights, &self.attention_norm, x, passing);
+        self.attention.project(maps, &passing.normed, None, &mut a.attention);
         self.attention.rotate(weights, [rotation, rotation], &mut a.attention);
     }
 
@@ -121,24 +125,17 @@ impl Block {
         weights: Weights<'_>,
         x: &[f32],
         attended: &[f32],
-        a: &mut BlockActivations,
+        buffers: (&mut BlockActivations, &mut Passing),
         y: &mut Vec<f32>,
     ) {
         y.clear();
         y.extend_from_slice(x);
         self.attention.project_output(weights, attended, y);
-        self.finish(weights, x, Extent::All, a, y);
+        self.finish(weights, x, Extent::All, buffers, y);
     }
 
-    fn enter_attention(&self, weights: Weights<'_>, x: &[f32], a: &mut BlockActivations) {
-        norm_forward(
-            weights,
-            &self.attention_norm,
-            self.eps,
-            x,
-            &mut a.attention_input,
-            &mut a.attention_norm,
-        );
+    fn norm(&self, weights: Weights<'_>, at: &NormAt, x: &[f32], passing: &mut Passing) {
+        norm_forward(weights, at, self.eps, x, &mut passing.normed, &mut passing.stats);
     }
 
     /// Adds the MLP to `y`, which holds `x + attention(norm(x))`.
@@ -147,7 +144,7 @@ impl Block {
         weights: Weights<'_>,
         x: &[f32],
         extent: Extent,
-        a: &mut BlockActivations,
+        (a, passing): (&mut BlockActivations, &mut Passing),
         y: &mut [f32],
     ) {
         if self.residual == Residual::Sequential {
@@ -155,8 +152,8 @@ impl Block {
             a.middle.extend_from_slice(y);
         }
         let input = if self.reads_input(extent) { x } else { &a.middle };
-        norm_forward(weights, &self.mlp_norm, self.eps, input, &mut a.mlp_input, &mut a.mlp_norm);
-        self.mlp.forward(weights, &a.mlp_input, &mut a.mlp, y);
+        self.norm(weights, &self.mlp_norm, input, passing);
+        self.mlp.forward(weights, &passing.normed, (&mut a.mlp, &mut passing.inner), y);
     }
 
     /// Whether the MLP's norm reads the block's input as it is.
@@ -172,7 +169,7 @@ impl Block {
         pass: BlockPass<'_>,
         x: &[f32],
         split: &mut SplitQkv,
-        a: &BlockActivations,
+        (a, passing): (&BlockActivations, &mut Passing),
         s: &mut BlockScratch,
         dx: &mut Vec<f32>,
         gradient: &mut [f32],
@@ -184,19 +181,21 @@ impl Block {
             s.dy.clone_from(dx);
         }
         s.inner.resize(dx.len(), 0.0);
-        let mlp = MlpBackward { weights, x: &a.mlp_input, activations: &a.mlp, dy: &*dx };
-        self.mlp.backward(mlp, &mut s.mlp, &mut s.inner, gradient);
         let middle = if self.reads_input(extent) { x } else { &a.middle };
-        NormBackward { weights, at: &self.mlp_norm, x: middle, stats: &a.mlp_norm, dy: &s.inner }.run(
+        self.norm(weights, &self.mlp_norm, middle, passing);
+        let mlp = MlpBackward { weights, x: &passing.normed, activations: &a.mlp, dy: &*dx };
+        self.mlp.backward(mlp, (&mut s.mlp, &mut passing.inner), &mut s.inner, gradient);
+        NormBackward { weights, at: &self.mlp_norm, x: middle, stats: &passing.stats, dy: &s.inner }.run(
             dx,
             Write::Add,
             gradient,
         );
         s.inner.resize(x.len(), 0.0);
+        self.norm(weights, &self.attention_norm, x, passing);
         let attention = AttentionBackward {
             weights,
             maps: self.attention.maps(weights, split),
-            x: &a.attention_input,
+            x: &passing.normed,
             context,
             extent,
             activations: &a.attention,
@@ -210,7 +209,7 @@ impl Block {
             dx.resize(x.len(), 0.0);
             add_rows(&s.dy, needed, self.d_model, dx);
         }
-        NormBackward { weights, at: &self.attention_norm, x, stats: &a.attention_norm, dy: &s.inner }.run(
+        NormBackward { weights, at: &self.attention_norm, x, stats: &passing.stats, dy: &s.inner }.run(
             dx,
             Write::Add,
             gradient,

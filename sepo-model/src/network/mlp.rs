@@ -12,11 +12,9 @@ pub(crate) struct MlpActivations {
     /// `gate(x)` of a gated MLP.
     gate: Vec<f32>,
     up: Vec<f32>,
-    /// Input of the last map.
-    inner: Vec<f32>,
 }
 
-/// Gradients of [`MlpActivations`].
+/// Gradients of [`MlpActivations`] and of the input of the last map.
 #[derive(Debug, Default)]
 pub(crate) struct MlpScratch {
     gate: Vec<f32>,
@@ -43,42 +41,54 @@ impl MlpLayer {
         Self { at: at.clone(), activation, d_model: config.d_model, d_ff: config.d_ff }
     }
 
-    /// `y += mlp(x)`.
-    pub(crate) fn forward(&self, weights: Weights<'_>, x: &[f32], a: &mut MlpActivations, y: &mut [f32]) {
+    /// `y += mlp(x)`; the input of the last map goes to `inner`.
+    pub(crate) fn forward(
+        &self,
+        weights: Weights<'_>,
+        x: &[f32],
+        (a, inner): (&mut MlpActivations, &mut Vec<f32>),
+        y: &mut [f32],
+    ) {
         let (d, ff) = (self.d_model, self.d_ff);
         let n = x.len() / d * ff;
         a.up.resize(n, 0.0);
-        a.inner.resize(n, 0.0);
         match &self.at {
-            MlpAt::Gated { gate, up, down } => {
+            MlpAt::Gated { gate, up, .. } => {
                 a.gate.resize(n, 0.0);
                 linear_forward(weights, gate, d, x, &mut a.gate, Write::Overwrite);
                 linear_forward(weights, up, d, x, &mut a.up, Write::Overwrite);
-                swiglu(&a.gate, &a.up, &mut a.inner);
-                linear_forward(weights, down, ff, &a.inner, y, Write::Add);
             }
-            MlpAt::Plain { up, down } => {
-                linear_forward(weights, up, d, x, &mut a.up, Write::Overwrite);
-                gelu(&a.up, &mut a.inner, self.activation);
-                linear_forward(weights, down, ff, &a.inner, y, Write::Add);
-            }
+            MlpAt::Plain { up, .. } => linear_forward(weights, up, d, x, &mut a.up, Write::Overwrite),
+        }
+        self.activate(a, inner);
+        let (MlpAt::Gated { down, .. } | MlpAt::Plain { down, .. }) = &self.at;
+        linear_forward(weights, down, ff, inner, y, Write::Add);
+    }
+
+    /// The input of the last map, from what the maps before it put out.
+    fn activate(&self, a: &MlpActivations, inner: &mut Vec<f32>) {
+        inner.resize(a.up.len(), 0.0);
+        match &self.at {
+            MlpAt::Gated { .. } => swiglu(&a.gate, &a.up, inner),
+            MlpAt::Plain { .. } => gelu(&a.up, inner, self.activation),
         }
     }
 
-    /// `dx = dy · ∂mlp/∂x`, gradients of the weights added.
+    /// `dx = dy · ∂mlp/∂x`, gradients of the weights added; the input of the last map is made again, in `inner`.
     pub(crate) fn backward(
         &self,
         pass: MlpBackward<'_>,
-        s: &mut MlpScratch,
+        (s, inner): (&mut MlpScratch, &mut Vec<f32>),
         dx: &mut [f32],
         gradient: &mut [f32],
     ) {
         let MlpBackward { weights, x, activations: a, dy } = pass;
         let (d, ff) = (self.d_model, self.d_ff);
-        s.inner.resize(a.inner.len(), 0.0);
+        self.activate(a, inner);
+        s.inner.resize(inner.len(), 0.0);
         s.up.resize(a.up.len(), 0.0);
         let (MlpAt::Gated { up, down, .. } | MlpAt::Plain { up, down }) = &self.at;
-        LinearBackward { weights, at: down, d_in: ff, x: &a.inner, dy }.run(
+        LinearBackward { weights, at: down, d_in: ff, x: inner, dy }.run(
             &mut s.inner,
             Write::Overwrite,
             gradient,
