@@ -17,7 +17,35 @@ pub(crate) trait Loop {
     type Output;
 
     /// Runs the loop; `#[inline(always)]` in every implementation
-    fn run(self) -> Self::Output;
+    fn run<M: MulAdd>(self) -> Self::Output;
+}
+
+/// How `a b + c` is computed: what a loop asks for where the difference is worth it
+///
+/// Rust fuses nothing by itself, and `f32::mul_add` is a slow call on machines without the instruction.
+pub(crate) trait MulAdd {
+    /// `a b + c`
+    fn mul_add(a: f32, b: f32, c: f32) -> f32;
+}
+
+/// Rounded once, by one instruction
+struct Fused;
+
+impl MulAdd for Fused {
+    #[inline(always)]
+    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
+    }
+}
+
+/// Rounded twice
+pub(crate) struct Separate;
+
+impl MulAdd for Separate {
+    #[inline(always)]
+    fn mul_add(a: f32, b: f32, c: f32) -> f32 {
+        a * b + c
+    }
 }
 
 struct Dispatched<L>(L);
@@ -27,7 +55,8 @@ impl<L: Loop> WithSimd for Dispatched<L> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) -> L::Output {
-        self.0.run()
+        // Every instruction set with registers of several values that `pulp` knows has a fused form.
+        if const { S::F32_LANES > 1 } { self.0.run::<Fused>() } else { self.0.run::<Separate>() }
     }
 }
 
@@ -41,20 +70,20 @@ pub(crate) fn vectorized<L: Loop>(body: L) -> L::Output {
 ///
 /// `e^x = 2^n e^r` with `n = round(x / ln 2)` and a polynomial for `e^r` on `|r| <= ln 2 / 2` (Cephes `expf`).
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub(crate) fn exp<M: MulAdd>(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it leaves the rounded integer in the low mantissa bits
     const LN_2_HIGH: f32 = 0.693_359_4; // 9 bits, so that n * LN_2_HIGH is exact
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let shifted = M::mul_add(x, std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
-    let r = x - n * LN_2_HIGH - n * LN_2_LOW;
+    let r = M::mul_add(-n, LN_2_LOW, M::mul_add(-n, LN_2_HIGH, x));
     let mut p = 1.987_569_1e-4;
-    p = p * r + 1.398_199_9e-3;
-    p = p * r + 8.333_452e-3;
-    p = p * r + 4.166_579_6e-2;
-    p = p * r + 1.666_666_5e-1;
-    p = p * r + 0.5;
-    p = p * r * r + r + 1.0;
+    p = M::mul_add(p, r, 1.398_199_9e-3);
+    p = M::mul_add(p, r, 8.333_452e-3);
+    p = M::mul_add(p, r, 4.166_579_6e-2);
+    p = M::mul_add(p, r, 1.666_666_5e-1);
+    p = M::mul_add(p, r, 0.5);
+    p = M::mul_add(p * r, r, r) + 1.0;
     // 2^n: n stands in the low bits and moves into the exponent; x <= 88 keeps it in range.
     let bits = shifted.to_bits() << 23;
     let scaled = f32::from_bits(p.to_bits().wrapping_add(bits));
@@ -65,8 +94,8 @@ pub(crate) fn exp(x: f32) -> f32 {
 
 /// `1 / (1 + e^-x)`
 #[inline(always)]
-pub(crate) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+pub(crate) fn sigmoid<M: MulAdd>(x: f32) -> f32 {
+    1.0 / (1.0 + exp::<M>(-x))
 }
 
 /// The largest value; not-a-number values are passed over, and -inf stands for an empty row
@@ -83,7 +112,7 @@ impl Loop for Max<'_> {
     type Output = f32;
 
     #[inline(always)]
-    fn run(self) -> f32 {
+    fn run<M: MulAdd>(self) -> f32 {
         let Self { row } = self;
         let mut lanes = [f32::NEG_INFINITY; LANES];
         let chunks = row.chunks_exact(LANES);
@@ -112,19 +141,19 @@ impl Loop for ExpAndSum<'_> {
     type Output = f32;
 
     #[inline(always)]
-    fn run(self) -> f32 {
+    fn run<M: MulAdd>(self) -> f32 {
         let Self { row, shift } = self;
         let mut lanes = [0.0; LANES];
         let mut chunks = row.chunks_exact_mut(LANES);
         for chunk in &mut chunks {
             for (lane, x) in lanes.iter_mut().zip(chunk) {
-                *x = exp(*x - shift);
+                *x = exp::<M>(*x - shift);
                 *lane += *x;
             }
         }
         let mut sum: f32 = lanes.iter().sum();
         for x in chunks.into_remainder() {
-            *x = exp(*x - shift);
+            *x = exp::<M>(*x - shift);
             sum += *x;
         }
         sum
@@ -146,19 +175,19 @@ impl Loop for SumOfExp<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn run(self) -> f64 {
+    fn run<M: MulAdd>(self) -> f64 {
         let Self { row, shift } = self;
         let mut lanes = [0.0_f64; LANES];
         let chunks = row.chunks_exact(LANES);
         let rest = chunks.remainder();
         for chunk in chunks {
             for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane += f64::from(exp(x - shift));
+                *lane += f64::from(exp::<M>(x - shift));
             }
         }
         let mut sum: f64 = lanes.iter().sum();
         for &x in rest {
-            sum += f64::from(exp(x - shift));
+            sum += f64::from(exp::<M>(x - shift));
         }
         sum
     }
@@ -180,10 +209,10 @@ impl Loop for ScaledExp<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { row, shift, factor } = self;
         for x in row {
-            *x = factor * exp(*x - shift);
+            *x = factor * exp::<M>(*x - shift);
         }
     }
 }
@@ -203,7 +232,7 @@ impl Loop for Scale<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { row, factor } = self;
         for x in row {
             *x *= factor;
@@ -226,23 +255,38 @@ impl Loop for Dot<'_> {
     type Output = f32;
 
     #[inline(always)]
-    fn run(self) -> f32 {
-        dot_body(self.a, self.b)
+    fn run<M: MulAdd>(self) -> f32 {
+        dot_body::<M>(self.a, self.b)
     }
 }
 
 /// [`dot`], for use within another loop
 #[inline(always)]
-pub(crate) fn dot_body(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot_body<M: MulAdd>(a: &[f32], b: &[f32]) -> f32 {
     let mut lanes = [0.0; LANES];
     let (chunks_a, chunks_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let rest = chunks_a.remainder().iter().zip(chunks_b.remainder());
     for (chunk_a, chunk_b) in chunks_a.zip(chunks_b) {
         for (lane, (a, b)) in lanes.iter_mut().zip(chunk_a.iter().zip(chunk_b)) {
-            *lane += a * b;
+            *lane = M::mul_add(*a, *b, *lane);
         }
     }
     lanes.iter().sum::<f32>() + rest.map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// The sum of the products of three rows of one length, for use within another loop
+#[inline(always)]
+pub(crate) fn dot3_body<M: MulAdd>(a: &[f32], b: &[f32], c: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (chunks_a, chunks_b, chunks_c) =
+        (a.chunks_exact(LANES), b.chunks_exact(LANES), c.chunks_exact(LANES));
+    let rest = chunks_a.remainder().iter().zip(chunks_b.remainder()).zip(chunks_c.remainder());
+    for ((chunk_a, chunk_b), chunk_c) in chunks_a.zip(chunks_b).zip(chunks_c) {
+        for (lane, ((a, b), c)) in lanes.iter_mut().zip(chunk_a.iter().zip(chunk_b).zip(chunk_c)) {
+            *lane = M::mul_add(a * b, *c, *lane);
+        }
+    }
+    lanes.iter().sum::<f32>() + rest.map(|((a, b), c)| a * b * c).sum::<f32>()
 }
 
 /// The sum of a row, for use within another loop
@@ -275,7 +319,7 @@ impl Loop for MultiplyDifference<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { row, factors, shift } = self;
         for (x, factor) in row.iter_mut().zip(factors) {
             *x = factor * (*x - shift);

@@ -1,7 +1,7 @@
 //! AdamW on the CPU: one pass over memory
 
 use super::AdamWStep;
-use crate::simd::{Loop, vectorized};
+use crate::simd::{Loop, MulAdd, vectorized};
 use crate::tasks::TASK_LEN;
 use rayon::prelude::*;
 
@@ -54,7 +54,7 @@ impl Loop for Update<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { params, grads, m, v, factors } = self;
         let Factors { keep, beta1, beta2, step_size, inv_root_correction2, eps, gradient } = factors;
         for (((p, &g), m), v) in params.iter_mut().zip(grads).zip(m).zip(v) {

@@ -2,7 +2,7 @@
 
 use super::{LayerNormForward, LayerNormGrads};
 use crate::Write;
-use crate::simd::{Loop, dot_body, sum_body, vectorized};
+use crate::simd::{Loop, MulAdd, dot_body, dot3_body, sum_body, vectorized};
 use crate::tasks::{rows_per_task, sum_partials};
 use rayon::prelude::*;
 
@@ -43,7 +43,7 @@ impl Loop for Row<'_> {
     type Output = (f32, f32);
 
     #[inline(always)]
-    fn run(self) -> (f32, f32) {
+    fn run<M: MulAdd>(self) -> (f32, f32) {
         let Self { x, weight, bias, eps, y } = self;
         let d = x.len() as f32;
         let mean = sum_body(x) / d;
@@ -51,7 +51,7 @@ impl Loop for Row<'_> {
             *y = x - mean;
         }
         // Two passes: the one-pass variance cancels where the mean is large.
-        let inv_std = 1.0 / (dot_body(y, y) / d + eps).sqrt();
+        let inv_std = 1.0 / (dot_body::<M>(y, y) / d + eps).sqrt();
         for ((y, weight), bias) in y.iter_mut().zip(weight).zip(bias) {
             *y = weight * (*y * inv_std) + bias;
         }
@@ -119,7 +119,7 @@ impl Loop for BackwardRow<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { x, dy, weight, mean, inv_std, normed, dx, dweight, dbias, write } = self;
         let d = x.len() as f32;
         for (normed, x) in normed.iter_mut().zip(x) {
@@ -129,17 +129,20 @@ impl Loop for BackwardRow<'_> {
             *dweight += dy * normed;
             *dbias += dy;
         }
-        let mean_g = dot_body(dy, weight) / d;
-        let mut lanes = [0.0; 16];
-        for ((dy, weight), normed) in dy.chunks(16).zip(weight.chunks(16)).zip(normed.chunks(16)) {
-            for (lane, ((dy, weight), normed)) in lanes.iter_mut().zip(dy.iter().zip(weight).zip(normed)) {
-                *lane += dy * weight * normed;
+        let mean_g = dot_body::<M>(dy, weight) / d;
+        let mean_gn = dot3_body::<M>(dy, weight, normed) / d;
+        let values = dy.iter().zip(weight).zip(&*normed);
+        match write {
+            Write::Overwrite => {
+                for (dx, ((dy, weight), normed)) in dx.iter_mut().zip(values) {
+                    *dx = inv_std * (dy * weight - mean_g - normed * mean_gn);
+                }
             }
-        }
-        let mean_gn = lanes.iter().sum::<f32>() / d;
-        for (((dx, dy), weight), normed) in dx.iter_mut().zip(dy).zip(weight).zip(&*normed) {
-            let value = inv_std * (dy * weight - mean_g - normed * mean_gn);
-            *dx = if write == Write::Add { *dx + value } else { value };
+            Write::Add => {
+                for (dx, ((dy, weight), normed)) in dx.iter_mut().zip(values) {
+                    *dx += inv_std * (dy * weight - mean_g - normed * mean_gn);
+                }
+            }
         }
     }
 }

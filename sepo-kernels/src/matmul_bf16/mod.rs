@@ -23,7 +23,7 @@ mod tile;
 
 use crate::Write;
 use crate::matmul::{Mat, Product, Threads, assert_fits, has_no_terms};
-use crate::simd::{Loop, vectorized};
+use crate::simd::{Loop, MulAdd, vectorized};
 use instructions::Instructions;
 use pack::Panels;
 use rayon::prelude::*;
@@ -219,7 +219,7 @@ impl Loop for WriteTile<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { tile, rows, cols, scale, write } = self;
         for (row, sums) in rows.iter_mut().zip(&tile.0) {
             let row = &mut row[cols.clone()];

@@ -5,7 +5,7 @@
 //! in the low half. The last pair of an odd number of terms ends with a zero.
 
 use crate::matmul::{Mat, Threads};
-use crate::simd::Loop;
+use crate::simd::{Loop, MulAdd};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -69,7 +69,7 @@ impl<const W: usize> Loop for Pack<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let n_pairs = self.0.n_pairs();
         let Panels { mat, lanes, depth, packed } = self.0;
         for (start, panel) in lanes.clone().step_by(W).zip(packed.chunks_mut(n_pairs)) {

@@ -1,7 +1,7 @@
 //! One tile of the product in plain Rust: the same results on other machines, at less than the speed of `f32` products
 
 use super::tile::{MR, NR, Tile};
-use crate::simd::Loop;
+use crate::simd::{Loop, MulAdd};
 
 /// The tile of packed rows `a` and packed columns `b`
 pub(super) struct Multiply<'a> {
@@ -13,7 +13,7 @@ impl Loop for Multiply<'_> {
     type Output = Tile;
 
     #[inline(always)]
-    fn run(self) -> Tile {
+    fn run<M: MulAdd>(self) -> Tile {
         let mut tile = Tile([[0.0; NR]; MR]);
         // Row by row: the compiler takes loops over several rows for ones with strides, ten times slower.
         for (row, to) in tile.0.iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 //! Root-mean-square normalisation on the CPU
 
 use crate::Write;
-use crate::simd::{Loop, dot_body, vectorized};
+use crate::simd::{Loop, MulAdd, dot_body, dot3_body, vectorized};
 use crate::tasks::{rows_per_task, sum_partials};
 use rayon::prelude::*;
 
@@ -32,9 +32,9 @@ impl Loop for Row<'_> {
     type Output = f32;
 
     #[inline(always)]
-    fn run(self) -> f32 {
+    fn run<M: MulAdd>(self) -> f32 {
         let Self { x, weight, eps, y } = self;
-        let inv_rms = 1.0 / (dot_body(x, x) / x.len() as f32 + eps).sqrt();
+        let inv_rms = 1.0 / (dot_body::<M>(x, x) / x.len() as f32 + eps).sqrt();
         for ((y, x), weight) in y.iter_mut().zip(x).zip(weight) {
             *y = weight * (x * inv_rms);
         }
@@ -86,20 +86,12 @@ impl Loop for BackwardRow<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { x, dy, weight, inv_rms, dx, sums, write } = self;
         for ((sum, dy), x) in sums.iter_mut().zip(dy).zip(x) {
             *sum += dy * (x * inv_rms);
         }
-        let mut mean = 0.0;
-        let blocks = x.chunks(16).zip(dy.chunks(16)).zip(weight.chunks(16));
-        let mut lanes = [0.0; 16];
-        for ((x, dy), weight) in blocks {
-            for (lane, ((x, dy), weight)) in lanes.iter_mut().zip(x.iter().zip(dy).zip(weight)) {
-                *lane += dy * weight * (x * inv_rms);
-            }
-        }
-        mean += lanes.iter().sum::<f32>() / x.len() as f32;
+        let mean = dot3_body::<M>(dy, weight, x) * inv_rms / x.len() as f32;
         let values = dy.iter().zip(weight).zip(x);
         match write {
             Write::Overwrite => {

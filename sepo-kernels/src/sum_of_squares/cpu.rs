@@ -1,6 +1,6 @@
 //! The squared norm on the CPU
 
-use crate::simd::{Loop, vectorized};
+use crate::simd::{Loop, MulAdd, vectorized};
 use crate::tasks::TASK_LEN;
 use rayon::prelude::*;
 
@@ -19,7 +19,7 @@ impl Loop for SumOfSquares<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn run(self) -> f64 {
+    fn run<M: MulAdd>(self) -> f64 {
         let Self { x } = self;
         let mut lanes = [0.0_f64; 16];
         for chunk in x.chunks(16) {

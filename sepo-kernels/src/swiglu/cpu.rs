@@ -1,6 +1,6 @@
 //! The gated activation on the CPU
 
-use crate::simd::{Loop, sigmoid, vectorized};
+use crate::simd::{Loop, MulAdd, sigmoid, vectorized};
 use crate::tasks::TASK_LEN;
 use rayon::prelude::*;
 
@@ -20,10 +20,10 @@ impl Loop for Forward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { out, gate, up } = self;
         for ((out, &gate), up) in out.iter_mut().zip(gate).zip(up) {
-            *out = gate * sigmoid(gate) * up;
+            *out = gate * sigmoid::<M>(gate) * up;
         }
     }
 }
@@ -49,11 +49,11 @@ impl Loop for Backward<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<M: MulAdd>(self) {
         let Self { dgate, dup, gate, up, dout } = self;
         let inputs = gate.iter().zip(up).zip(dout);
         for ((dgate, dup), ((&gate, up), dout)) in dgate.iter_mut().zip(dup).zip(inputs) {
-            let sigma = sigmoid(gate);
+            let sigma = sigmoid::<M>(gate);
             // silu'(x) = sigma (1 + x (1 - sigma))
             *dgate = dout * up * sigma * (1.0 + gate * (1.0 - sigma));
             *dup = dout * gate * sigma;
