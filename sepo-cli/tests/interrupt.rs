@@ -161,7 +161,7 @@ fn an_oracle_that_is_stopped_goes_on_in_either_stage() {
     let oracle = |out: &str| {
         format!(
             "oracle --model model --data pairs.jsonl --oracle-fraction 0.75 --learning-rate 1e-3 --batch-size 1 \
-             --epochs 6 --reference-epochs 6 --reference-learning-rate 1e-3 --out {out}"
+             --epochs 40 --reference-epochs 40 --reference-learning-rate 1e-3 --out {out}"
         )
     };
     world.sepo(&oracle("whole")).done();
