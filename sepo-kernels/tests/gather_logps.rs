@@ -4,7 +4,8 @@
 
 mod naive;
 
-use naive::{assert_close, cases, values, wide};
+use naive::head::Gradients;
+use naive::{cases, values, wide};
 use proptest::prelude::*;
 use sepo_kernels::{
     GatheredLogps, HeadScratch, HeadShape, KernelError, Rows, gather_logps, gather_logps_backward,
@@ -46,8 +47,8 @@ fn compare(rows: &Rows, shape: HeadShape, seed: u64, scale: f32) {
     }
     let actual = backward((&hidden, &lm_head), rows, &gathered, &dlogps, shape, &mut scratch);
     let expected = naive::head::backward(&wide(&hidden), &wide(&lm_head), rows, &dlogps, shape);
-    assert_close(&actual.0, &expected.0, 3e-7 * logit_size);
-    assert_close(&actual.1, &expected.1, 3e-7 * logit_size);
+    assert_close_by_terms(&actual.0, &expected.dhidden, &expected.dhidden_terms, 3e-7 * logit_size);
+    assert_close_by_terms(&actual.1, &expected.dlm_head, &expected.dlm_head_terms, 3e-7 * logit_size);
     // Kept logits are those that would be computed again: not a bit differs, however many are kept.
     for max_kept in [shape.vocab, 1025 * shape.vocab, usize::MAX / 8] {
         let mut scratch = HeadScratch::keeping(max_kept);
@@ -58,6 +59,17 @@ fn compare(rows: &Rows, shape: HeadShape, seed: u64, scale: f32) {
         let once = backward((&hidden, &lm_head), rows, &kept, &dlogps, shape, &mut scratch);
         let again = backward((&hidden, &lm_head), rows, &kept, &dlogps, shape, &mut scratch);
         assert!(once == actual && again == actual, "{max_kept} logits kept");
+    }
+}
+
+/// Asserts that every value is as close as rounding allows: relative to the terms that it sums, which may cancel, but at
+/// least to 1
+#[track_caller]
+fn assert_close_by_terms(actual: &[f32], expected: &[f64], terms: &[f64], tolerance: f64) {
+    assert_eq!(actual.len(), expected.len());
+    for (i, ((&actual, expected), terms)) in actual.iter().zip(expected).zip(terms).enumerate() {
+        let error = (f64::from(actual) - expected).abs();
+        assert!(error <= tolerance * terms.max(1.0), "value {i} is {actual}, expected {expected} ({terms})");
     }
 }
 
@@ -117,7 +129,8 @@ fn agrees_with_finite_differences() {
     let dlogps = [0.5, -2.0, 1.5];
     let inputs = wide(&values(1, 6 + 12, 1.0));
     let loss = |x: &[f64]| naive::dot(&naive::head::forward(&x[..6], &x[6..], &rows, shape), &dlogps);
-    let (dhidden, dlm_head) = naive::head::backward(&inputs[..6], &inputs[6..], &rows, &dlogps, shape);
+    let Gradients { dhidden, dlm_head, .. } =
+        naive::head::backward(&inputs[..6], &inputs[6..], &rows, &dlogps, shape);
     let expected = naive::finite_differences(&inputs, loss);
     for (actual, expected) in [dhidden, dlm_head].concat().iter().zip(expected) {
         assert!((actual - expected).abs() < 1e-8, "{actual} is not {expected}");

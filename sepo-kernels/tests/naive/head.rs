@@ -23,26 +23,43 @@ pub(crate) fn forward(hidden: &[f64], lm_head: &[f64], rows: &Rows, shape: HeadS
     indices.map(|(&h, &target)| all[h as usize * shape.vocab + target as usize]).collect()
 }
 
-/// `(dhidden, dlm_head)`
+/// Gradients, and for each of their values the sum of the absolute terms: what rounding errors are relative to
+pub(crate) struct Gradients {
+    pub(crate) dhidden: Vec<f64>,
+    pub(crate) dlm_head: Vec<f64>,
+    pub(crate) dhidden_terms: Vec<f64>,
+    pub(crate) dlm_head_terms: Vec<f64>,
+}
+
+/// The gradients of `Σ dlogps[i] logps[i]`
 pub(crate) fn backward(
     hidden: &[f64],
     lm_head: &[f64],
     rows: &Rows,
     dlogps: &[f64],
     shape: HeadShape,
-) -> (Vec<f64>, Vec<f64>) {
+) -> Gradients {
     let HeadShape { d_model, vocab, .. } = shape;
     let all = log_softmax(hidden, lm_head, shape);
-    let (mut dhidden, mut dlm_head) = (vec![0.0; hidden.len()], vec![0.0; lm_head.len()]);
+    let zeros = |like: &[f64]| vec![0.0; like.len()];
+    let mut gradients = Gradients {
+        dhidden: zeros(hidden),
+        dlm_head: zeros(lm_head),
+        dhidden_terms: zeros(hidden),
+        dlm_head_terms: zeros(lm_head),
+    };
     for ((&h, &target), dlogp) in rows.hidden_rows().iter().zip(rows.targets()).zip(dlogps) {
         let h = h as usize;
         for v in 0..vocab {
-            let dlogit = dlogp * (f64::from(u8::from(v == target as usize)) - all[h * vocab + v].exp());
-            for i in 0..d_model {
-                dhidden[h * d_model + i] += dlogit * lm_head[v * d_model + i];
-                dlm_head[v * d_model + i] += dlogit * hidden[h * d_model + i];
+            let (hit, p) = (f64::from(u8::from(v == target as usize)), all[h * vocab + v].exp());
+            let (dlogit, terms) = (dlogp * (hit - p), dlogp.abs() * (hit + p));
+            for (at_hidden, at_head) in (h * d_model..).zip(v * d_model..).take(d_model) {
+                gradients.dhidden[at_hidden] += dlogit * lm_head[at_head];
+                gradients.dhidden_terms[at_hidden] += terms * lm_head[at_head].abs();
+                gradients.dlm_head[at_head] += dlogit * hidden[at_hidden];
+                gradients.dlm_head_terms[at_head] += terms * hidden[at_hidden].abs();
             }
         }
     }
-    (dhidden, dlm_head)
+    gradients
 }
