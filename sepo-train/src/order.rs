@@ -36,7 +36,9 @@ impl Order {
             Ok(n_numbers) if n <= place.bytes_in_memory / size_of::<u32>() => {
                 Ok(Self::Memory(permutation_of_u32(n_numbers, seed, epoch)))
             }
-            _ => OrderFile::draw(n, seed, epoch, place).map(Self::File).map_err(TrainError::io(&place.dir)),
+            _ => OrderFile::draw(n, seed, epoch, &place.dir, place.bytes_in_memory)
+                .map(Self::File)
+                .map_err(TrainError::io(&place.dir)),
         }
     }
 

@@ -14,7 +14,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::examples::PositionedFile;
-use crate::order::OrderPlace;
 use crate::permutation::Swaps;
 
 const NUMBER_BYTES: usize = size_of::<u64>();
@@ -31,15 +30,21 @@ pub(crate) struct OrderFile {
 }
 
 impl OrderFile {
-    pub(crate) fn draw(n: usize, seed: u64, epoch: u64, place: &OrderPlace) -> io::Result<Self> {
-        let OrderPlace { bytes_in_memory, dir } = place;
+    /// The order of an epoch, in a nameless file in `dir`, made with so many bytes in memory.
+    pub(crate) fn draw(
+        n: usize,
+        seed: u64,
+        epoch: u64,
+        dir: &Path,
+        bytes_in_memory: usize,
+    ) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let mut writer = BufWriter::new(tempfile::tempfile_in(dir)?);
         for number in 0..n as u64 {
             writer.write_all(&number.to_le_bytes())?;
         }
         let file = PositionedFile::new(writer.into_inner().map_err(io::IntoInnerError::into_error)?);
-        let order = Self { file, dir: dir.clone() };
+        let order = Self { file, dir: dir.to_path_buf() };
         let n_window = (bytes_in_memory / WINDOW_BYTES).max(1);
         let mut swaps = Swaps::new(n, seed, epoch);
         let mut end = n;

@@ -2,6 +2,7 @@
 
 use super::column::{Column, N_COLUMNS};
 use super::kind::Kind;
+use crate::BadReason;
 
 /// One value. JSON and Arrow are both read into it, so each format is written once.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,4 +93,21 @@ impl Cells {
     pub(super) fn kind(&self, column: Column) -> Kind {
         self.get(column).map_or(Kind::Null, Cell::kind)
     }
+}
+
+/// The string that `cell` holds; `column` is for the error.
+pub(super) fn text_of(cell: Cell, column: &str) -> Result<String, BadReason> {
+    match cell {
+        Cell::Text(text) => Ok(text),
+        Cell::Binary(bytes) => String::from_utf8(bytes).map_err(|error| BadReason::InvalidUtf8Value {
+            column: column.to_owned(),
+            byte: error.utf8_error().valid_up_to(),
+        }),
+        other => Err(wrong_type(column, Kind::Text, &other)),
+    }
+}
+
+/// The error for a cell of the wrong type.
+pub(super) fn wrong_type(column: &str, needed: Kind, found: &Cell) -> BadReason {
+    BadReason::WrongType { column: column.to_owned(), needed, found: found.kind() }
 }

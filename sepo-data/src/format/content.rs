@@ -1,10 +1,11 @@
 //! From a raw row to the content of a pair, by format; and the checks that every format shares.
 
 use super::cell::RawRow;
+use super::cell::text_of;
 use super::column::{Column, ColumnNames};
 use super::conversational::conversational;
 use super::explicit::explicit;
-use super::field::{Fields, text_of};
+use super::field::Fields;
 use super::pair_format::PairFormat;
 use super::sharegpt::sharegpt;
 use super::tokenized::tokenized;

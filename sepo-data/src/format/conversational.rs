@@ -23,7 +23,7 @@ pub(super) fn conversational(mut fields: Fields<'_>) -> Result<PairContent, BadR
                 messages => Prompt::Messages(messages),
             }
         }
-        Some(cell) => Prompt::Text(super::field::text_of(cell, fields.names.name(Column::Prompt))?),
+        Some(cell) => Prompt::Text(super::cell::text_of(cell, fields.names.name(Column::Prompt))?),
     };
     let chosen = side(&mut fields, Column::Chosen, Side::Chosen)?;
     let rejected = side(&mut fields, Column::Rejected, Side::Rejected)?;

@@ -1,8 +1,7 @@
 //! One row while a format takes it apart: cells by column, with the errors that name them.
 
-use super::cell::{Cell, Cells};
+use super::cell::{Cell, Cells, text_of};
 use super::column::{Column, ColumnNames};
-use super::kind::Kind;
 use super::message::messages;
 use crate::{BadReason, Message};
 
@@ -38,21 +37,4 @@ impl Fields<'_> {
         let cell = self.cell(column)?;
         messages(cell, self.names.name(column))
     }
-}
-
-/// The string that `cell` holds; `column` is for the error.
-pub(super) fn text_of(cell: Cell, column: &str) -> Result<String, BadReason> {
-    match cell {
-        Cell::Text(text) => Ok(text),
-        Cell::Binary(bytes) => String::from_utf8(bytes).map_err(|error| BadReason::InvalidUtf8Value {
-            column: column.to_owned(),
-            byte: error.utf8_error().valid_up_to(),
-        }),
-        other => Err(wrong_type(column, Kind::Text, &other)),
-    }
-}
-
-/// The error for a cell of the wrong type.
-pub(super) fn wrong_type(column: &str, needed: Kind, found: &Cell) -> BadReason {
-    BadReason::WrongType { column: column.to_owned(), needed, found: found.kind() }
 }

@@ -1,7 +1,6 @@
 //! Messages out of cells.
 
-use super::cell::Cell;
-use super::field::{text_of, wrong_type};
+use super::cell::{Cell, text_of, wrong_type};
 use super::kind::Kind;
 use crate::{BadReason, Message};
 

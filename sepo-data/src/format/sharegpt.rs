@@ -1,9 +1,10 @@
 //! ShareGPT style, as LLaMA-Factory has it: `conversations`, and one answer of each kind.
 
 use super::cell::Cell;
+use super::cell::text_of;
 use super::column::Column;
 use super::conversational::conversational;
-use super::field::{Fields, text_of};
+use super::field::Fields;
 use super::message::{check_response, messages};
 use crate::{BadReason, Message, PairContent};
 

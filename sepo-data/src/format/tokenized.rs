@@ -1,8 +1,9 @@
 //! `prompt_ids`, `chosen_ids` and `rejected_ids` as lists of integers.
 
 use super::cell::Cell;
+use super::cell::wrong_type;
 use super::column::Column;
-use super::field::{Fields, wrong_type};
+use super::field::Fields;
 use super::kind::Kind;
 use crate::{BadReason, PairContent};
 

@@ -4,13 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::compact::{Stop, Walk, Watcher};
-use super::layout::FILE_META_DATA;
+use super::layout::{FILE_META_DATA, N_CHILDREN, SCHEMA};
 use super::{MAX_NESTING, TableFault};
-
-/// Number of the field of `FileMetaData` that holds the schema.
-pub(super) const SCHEMA: i16 = 2;
-/// Number of the field of `SchemaElement` that says how many of the following ones are inside of it.
-pub(super) const N_CHILDREN: i16 = 5;
 
 /// Length of the footer's length and the magic behind it.
 const TRAILER_BYTES: usize = 8;

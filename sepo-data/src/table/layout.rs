@@ -21,6 +21,11 @@ pub(super) type Layout = [(i16, Kind)];
 
 use Kind::{Binary, Bool, Byte, Double, Int32, Int64, List, Struct};
 
+/// Number of the field of `FileMetaData` that holds the schema.
+pub(super) const SCHEMA: i16 = 2;
+/// Number of the field of `SchemaElement` that says how many of the following ones are inside of it.
+pub(super) const N_CHILDREN: i16 = 5;
+
 const EMPTY: &Layout = &[];
 
 const TIME_UNIT: &Layout = &[(1, Struct(EMPTY)), (2, Struct(EMPTY)), (3, Struct(EMPTY))];
@@ -52,7 +57,7 @@ const SCHEMA_ELEMENT: &Layout = &[
     (2, Int32),
     (3, Int32),
     (4, Binary),
-    (super::footer::N_CHILDREN, Int32),
+    (N_CHILDREN, Int32),
     (6, Int32),
     (7, Int32),
     (8, Int32),
@@ -112,7 +117,7 @@ const ROW_GROUP: &Layout = &[
 /// `FileMetaData`, the footer.
 pub(super) const FILE_META_DATA: &Layout = &[
     (1, Int32),
-    (super::footer::SCHEMA, List(&Struct(SCHEMA_ELEMENT))),
+    (SCHEMA, List(&Struct(SCHEMA_ELEMENT))),
     (3, Int64),
     (4, List(&Struct(ROW_GROUP))),
     (5, List(&Struct(KEY_VALUE))),

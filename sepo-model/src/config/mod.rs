@@ -1,12 +1,13 @@
 //! The shape of a decoder-only transformer, read from a Hugging Face `config.json`.
 
 mod json;
+mod keys;
 mod rope;
 mod size;
 
 use sepo_kernels::{Gelu, RotaryConfig};
 
-pub(crate) use json::shortened;
+pub(crate) use keys::shortened;
 
 pub(crate) const KNOWN_MODEL_TYPES: &str = "gpt_neox, llama, mistral, qwen2, qwen3";
 

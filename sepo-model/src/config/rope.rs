@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Family;
-use super::json::Keys;
+use super::keys::Keys;
 use crate::ModelError;
 use sepo_kernels::{RotaryConfig, RotaryScaling};
 
