@@ -35,6 +35,7 @@ mod bias;
 mod cached_attention;
 mod embedding;
 mod error;
+mod gather_divergences;
 mod gather_logps;
 mod gelu;
 mod layer_norm;
@@ -61,6 +62,10 @@ pub use bias::{add_bias, bias_backward};
 pub use cached_attention::{KeyValues, cached_attention};
 pub use embedding::{embedding, embedding_backward};
 pub use error::KernelError;
+pub use gather_divergences::{
+    DivergenceScratch, GatheredDivergences, HeadStates, RowGradients, gather_divergences,
+    gather_divergences_backward,
+};
 pub use gather_logps::{GatheredLogps, HeadScratch, HeadShape, gather_logps, gather_logps_backward};
 pub use gelu::{Gelu, gelu, gelu_backward};
 pub use layer_norm::{LayerNormForward, LayerNormGrads, layer_norm, layer_norm_backward};

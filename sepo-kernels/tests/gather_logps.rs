@@ -5,7 +5,7 @@
 mod naive;
 
 use naive::head::Gradients;
-use naive::{cases, values, wide};
+use naive::{assert_close_by_terms, cases, values, wide};
 use proptest::prelude::*;
 use sepo_kernels::{
     GatheredLogps, HeadScratch, HeadShape, KernelError, Rows, gather_logps, gather_logps_backward,
@@ -59,17 +59,6 @@ fn compare(rows: &Rows, shape: HeadShape, seed: u64, scale: f32) {
         let once = backward((&hidden, &lm_head), rows, &kept, &dlogps, shape, &mut scratch);
         let again = backward((&hidden, &lm_head), rows, &kept, &dlogps, shape, &mut scratch);
         assert!(once == actual && again == actual, "{max_kept} logits kept");
-    }
-}
-
-/// Asserts that every value is as close as rounding allows: relative to the terms that it sums, which may cancel, but at
-/// least to 1
-#[track_caller]
-fn assert_close_by_terms(actual: &[f32], expected: &[f64], terms: &[f64], tolerance: f64) {
-    assert_eq!(actual.len(), expected.len());
-    for (i, ((&actual, expected), terms)) in actual.iter().zip(expected).zip(terms).enumerate() {
-        let error = (f64::from(actual) - expected).abs();
-        assert!(error <= tolerance * terms.max(1.0), "value {i} is {actual}, expected {expected} ({terms})");
     }
 }
 

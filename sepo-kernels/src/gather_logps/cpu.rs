@@ -8,62 +8,12 @@
 //!         backward: dlogits in place, two gemms    rows in parallel
 //! ```
 
+use super::tiles::{Group, HIDDEN_ROWS, VOCAB_TILE, groups, pack, tile_logits, vocab_tiles};
 use super::{GatheredLogps, HeadScratch, HeadShape};
 use crate::matmul::{Mat, Product, Threads};
-use crate::{Precision, Rows, Write, simd};
+use crate::{Rows, Write, simd};
 use rayon::prelude::*;
 use std::ops::Range;
-
-pub(super) const HIDDEN_ROWS: usize = 1024;
-const VOCAB_TILE: usize = 1024;
-
-/// A hidden row and the rows that read it
-struct Group {
-    hidden_row: usize,
-    rows: Range<usize>,
-}
-
-/// One group for every hidden row that is read by a row for which `wanted` holds
-fn groups(rows: &Rows, wanted: impl Fn(usize) -> bool) -> Vec<Group> {
-    let mut groups = Vec::new();
-    let mut start = 0;
-    for run in rows.hidden_rows().chunk_by(|a, b| a == b) {
-        let rows = start..start + run.len();
-        start = rows.end;
-        if rows.clone().any(&wanted) {
-            groups.push(Group { hidden_row: run[0] as usize, rows });
-        }
-    }
-    groups
-}
-
-fn pack(hidden: &[f32], groups: &[Group], d_model: usize, packed: &mut Vec<f32>) {
-    packed.clear();
-    for group in groups {
-        packed.extend_from_slice(&hidden[group.hidden_row * d_model..][..d_model]);
-    }
-}
-
-fn vocab_tiles(vocab: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..vocab).step_by(VOCAB_TILE).map(move |start| start..vocab.min(start + VOCAB_TILE))
-}
-
-/// Logits of the packed hidden rows for the tokens of `tile`, `[packed rows, tile]`
-fn tile_logits(
-    packed: &[f32],
-    lm_head: &[f32],
-    tile: &Range<usize>,
-    d_model: usize,
-    logits: &mut [f32],
-    precision: Precision,
-) {
-    let n_rows = logits.len() / tile.len();
-    let product = Product { m: n_rows, n: tile.len(), k: d_model, scale: 1.0 };
-    let weight = Mat::rows(&lm_head[tile.start * d_model..tile.end * d_model], d_model).transposed();
-    let out_stride = tile.len();
-    let packed = Mat::rows(packed, d_model);
-    precision.matmul()(packed, weight, logits, out_stride, product, Write::Overwrite, Threads::Pool);
-}
 
 /// A log-sum-exp that takes its terms tile by tile
 #[derive(Clone, Copy)]
@@ -118,7 +68,7 @@ pub(super) fn gather_logps(
             } else {
                 &mut buffer[..n_logits]
             };
-            tile_logits(packed, lm_head, &tile, d_model, logits, precision);
+            tile_logits(packed, lm_head, &tile, d_model, logits, precision, Write::Overwrite);
             sums.par_iter_mut().zip(logits.par_chunks(tile.len())).for_each(|(sum, logits)| sum.add(logits));
             for (group, logits) in groups.iter().zip(logits.chunks(tile.len())) {
                 for row in group.rows.clone() {
@@ -173,7 +123,8 @@ pub(super) fn gather_logps_backward(
             let dlogits = if first + n_rows <= n_kept {
                 &mut kept[first * vocab + n_rows * tile.start..][..n_logits]
             } else {
-                tile_logits(packed, lm_head, &tile, d_model, &mut buffer[..n_logits], precision);
+                let logits = &mut buffer[..n_logits];
+                tile_logits(packed, lm_head, &tile, d_model, logits, precision, Write::Overwrite);
                 &mut buffer[..n_logits]
             };
             groups.par_iter().zip(dlogits.par_chunks_mut(tile.len())).for_each(|(group, logits)| {

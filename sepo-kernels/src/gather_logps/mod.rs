@@ -5,6 +5,7 @@
 
 mod cpu;
 mod scratch;
+pub(crate) mod tiles;
 
 pub use scratch::HeadScratch;
 

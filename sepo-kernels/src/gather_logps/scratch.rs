@@ -1,7 +1,7 @@
 //! Buffers of the fused head, and the logits that the forward pass leaves for the backward pass
 
 use super::GatheredLogps;
-use super::cpu::HIDDEN_ROWS;
+use super::tiles::HIDDEN_ROWS;
 use crate::Precision;
 use std::sync::atomic::{AtomicU64, Ordering};
 

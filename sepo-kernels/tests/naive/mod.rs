@@ -3,6 +3,7 @@
 #![expect(dead_code, reason = "every test file uses a part of this module")]
 
 pub(crate) mod attention;
+pub(crate) mod divergences;
 pub(crate) mod head;
 
 use proptest::prelude::*;
@@ -29,6 +30,17 @@ pub(crate) fn assert_close(actual: &[f32], expected: &[f64], tolerance: f64) {
     for (i, (&actual, &expected)) in actual.iter().zip(expected).enumerate() {
         let error = (f64::from(actual) - expected).abs();
         assert!(error <= tolerance * scale, "value {i} is {actual}, expected {expected} (scale {scale})");
+    }
+}
+
+/// Asserts that every value is as close as rounding allows: relative to the terms that it sums, which may cancel, but at
+/// least to 1
+#[track_caller]
+pub(crate) fn assert_close_by_terms(actual: &[f32], expected: &[f64], terms: &[f64], tolerance: f64) {
+    assert_eq!(actual.len(), expected.len());
+    for (i, ((&actual, expected), terms)) in actual.iter().zip(expected).zip(terms).enumerate() {
+        let error = (f64::from(actual) - expected).abs();
+        assert!(error <= tolerance * terms.max(1.0), "value {i} is {actual}, expected {expected} ({terms})");
     }
 }
 
