@@ -26,5 +26,5 @@ pub use dtype::Dtype;
 pub use error::ModelError;
 pub use folder::Model;
 pub use generate::{GenerateConfig, generate};
-pub use network::{Activations, Flops, MAX_KEPT_LOGITS, Network, SequenceBatch};
+pub use network::{Activations, Flops, MAX_KEPT_LOGITS, Network, RowValues, SequenceBatch, States};
 pub use parameters::{ParameterInfo, Parameters};

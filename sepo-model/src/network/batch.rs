@@ -115,6 +115,20 @@ impl BatchContext {
     pub(crate) fn n_rows(&self) -> usize {
         self.order.len()
     }
+
+    /// Values of the sorted rows, in the order in which the caller named the rows.
+    pub(crate) fn in_callers_order(&self, sorted: &[f64]) -> Vec<f64> {
+        let mut values = vec![0.0; sorted.len()];
+        for (row, value) in self.order.iter().zip(sorted) {
+            values[*row] = *value;
+        }
+        values
+    }
+
+    /// Values in the caller's order, as the sorted rows need them.
+    pub(crate) fn in_sorted_order(&self, values: &[f64]) -> Vec<f64> {
+        self.order.iter().map(|row| values[*row]).collect()
+    }
 }
 
 pub(super) fn same_length(what: &'static str, found: usize, expected: usize) -> Result<(), ModelError> {

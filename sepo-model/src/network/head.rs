@@ -3,9 +3,12 @@
 use std::ops::Range;
 
 use sepo_kernels::{
-    GatheredLogps, HeadScratch, HeadShape, LinearShape, Write, gather_logps, gather_logps_backward, linear,
+    DivergenceScratch, GatheredDivergences, GatheredLogps, HeadScratch, HeadShape, HeadStates, LinearShape,
+    RowGradients, Write, gather_divergences, gather_divergences_backward, gather_logps,
+    gather_logps_backward, linear,
 };
 
+use super::beside::{RowValues, States};
 use super::norm::{NormBackward, NormStats, norm_forward};
 use super::{BatchContext, Weights};
 use crate::ModelConfig;
@@ -27,6 +30,8 @@ pub(crate) struct Head {
     dhidden: Vec<f32>,
     gathered: Option<GatheredLogps>,
     scratch: HeadScratch,
+    diverged: Option<GatheredDivergences>,
+    divergence_scratch: DivergenceScratch,
 }
 
 impl Head {
@@ -42,6 +47,8 @@ impl Head {
             dhidden: Vec::new(),
             gathered: None,
             scratch: HeadScratch::default(),
+            diverged: None,
+            divergence_scratch: DivergenceScratch::default(),
         }
     }
 
@@ -65,12 +72,41 @@ impl Head {
         let lm_head = weights.at(&self.weight);
         let gathered =
             gather_logps(&self.hidden, lm_head, &context.rows, self.shape(context), &mut self.scratch);
-        let mut logps = vec![0.0; context.n_rows()];
-        for (row, logp) in context.order.iter().zip(&gathered.logps) {
-            logps[*row] = *logp;
-        }
+        let logps = context.in_callers_order(&gathered.logps);
         self.gathered = Some(gathered);
         logps
+    }
+
+    /// The states behind the final norm.
+    pub(crate) fn states(&mut self, weights: Weights<'_>, x: &[f32]) -> States {
+        norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
+        States { hidden: self.hidden.clone(), d_model: self.d_model, lm_head: self.weight.clone() }
+    }
+
+    fn own<'a>(&'a self, weights: Weights<'a>) -> HeadStates<'a> {
+        HeadStates { hidden: &self.hidden, lm_head: weights.at(&self.weight), d_model: self.d_model }
+    }
+
+    /// The same as [`Head::forward`], with divergences from others.
+    pub(crate) fn forward_beside(
+        &mut self,
+        weights: Weights<'_>,
+        x: &[f32],
+        context: &BatchContext,
+        others: &[HeadStates<'_>],
+    ) -> RowValues {
+        norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
+        let mut scratch = std::mem::take(&mut self.divergence_scratch);
+        scratch.precision = weights.precision;
+        let gathered = gather_divergences(self.own(weights), others, &context.rows, &mut scratch);
+        self.divergence_scratch = scratch;
+        let values = RowValues {
+            logps: context.in_callers_order(&gathered.logps),
+            forward_kl: context.in_callers_order(&gathered.forward_kl),
+            reverse_kl: context.in_callers_order(&gathered.reverse_kl),
+        };
+        self.diverged = Some(gathered);
+        values
     }
 
     /// The logits of every row of `x`, `[n, vocab]`; for the few rows of a decoding step.
@@ -101,7 +137,7 @@ impl Head {
     ) {
         dx.resize(x.len(), 0.0);
         let Some(gathered) = self.gathered.take() else { return dx.fill(0.0) };
-        let dlogps: Vec<f64> = context.order.iter().map(|row| dlogps[*row]).collect();
+        let dlogps = context.in_sorted_order(dlogps);
         let shape = self.shape(context);
         self.dhidden.resize(self.hidden.len(), 0.0);
         let lm_head = weights.at(&self.weight);
@@ -118,6 +154,42 @@ impl Head {
             shape,
             &mut self.scratch,
         );
+        self.norm_backward(weights, x, dx, gradient);
+    }
+
+    /// The same for the last [`Head::forward_beside`].
+    pub(crate) fn backward_beside(
+        &mut self,
+        weights: Weights<'_>,
+        (x, context): (&[f32], &BatchContext),
+        others: &[HeadStates<'_>],
+        d: RowGradients<'_>,
+        dx: &mut Vec<f32>,
+        gradient: &mut [f32],
+    ) {
+        dx.resize(x.len(), 0.0);
+        let Some(gathered) = self.diverged.take() else { return dx.fill(0.0) };
+        let [logps, forward_kl, reverse_kl] =
+            [d.logps, d.forward_kl, d.reverse_kl].map(|d| context.in_sorted_order(d));
+        let d = RowGradients { logps: &logps, forward_kl: &forward_kl, reverse_kl: &reverse_kl };
+        let mut dhidden = std::mem::take(&mut self.dhidden);
+        dhidden.resize(self.hidden.len(), 0.0);
+        let mut scratch = std::mem::take(&mut self.divergence_scratch);
+        gather_divergences_backward(
+            self.own(weights),
+            others,
+            &context.rows,
+            &gathered,
+            d,
+            &mut dhidden,
+            &mut gradient[self.weight.clone()],
+            &mut scratch,
+        );
+        (self.divergence_scratch, self.dhidden) = (scratch, dhidden);
+        self.norm_backward(weights, x, dx, gradient);
+    }
+
+    fn norm_backward(&self, weights: Weights<'_>, x: &[f32], dx: &mut [f32], gradient: &mut [f32]) {
         NormBackward { weights, at: &self.norm, x, stats: &self.stats, dy: &self.dhidden }.run(
             dx,
             Write::Overwrite,

@@ -2,6 +2,7 @@
 
 mod attention;
 mod batch;
+mod beside;
 mod block;
 mod extent;
 mod flops;
@@ -9,11 +10,13 @@ mod head;
 mod linear;
 mod mlp;
 mod norm;
+mod pass;
 mod qkv;
 mod weights;
 
 pub use batch::SequenceBatch;
 pub(crate) use batch::{BatchContext, RotaryCache, Rotation};
+pub use beside::{RowValues, States};
 pub(crate) use block::{Block, BlockActivations, BlockPass, Passing};
 pub(crate) use extent::Extent;
 pub use flops::Flops;
@@ -22,12 +25,11 @@ pub use head::MAX_KEPT_LOGITS;
 pub(crate) use qkv::SplitQkv;
 pub(crate) use weights::Weights;
 
-use sepo_kernels::{Precision, embedding, embedding_backward};
+use sepo_kernels::Precision;
 
 use crate::architecture::Architecture;
 use crate::{Dtype, ModelConfig, ModelError, Parameters};
 use block::BlockScratch;
-use extent::{add_rows, gather_rows};
 
 /// What a training forward pass remembers for its backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -167,27 +169,10 @@ impl Network {
         parameters: &Parameters,
         batch: &SequenceBatch<'_>,
     ) -> Result<Vec<f64>, ModelError> {
-        self.pending = None;
-        let context = BatchContext::new(batch, self.config.vocab, &mut self.rotary)?;
-        self.flops = Flops::of(&self.config, &self.architecture, &context, self.last);
-        let weights = Weights { values: parameters.as_slice(), precision: self.precision };
-        // Input and output of a block in turn, and one set of activations for all.
-        self.inputs.resize_with(2.max(self.inputs.len()), Vec::new);
-        self.kept.resize_with(1.max(self.kept.len()), BlockActivations::default);
-        let (mut x, mut y) = (std::mem::take(&mut self.inputs[0]), std::mem::take(&mut self.inputs[1]));
-        embed(weights, &self.architecture, batch.tokens, self.config.d_model, &mut x);
-        for (i, block) in self.blocks.iter().enumerate() {
-            let pass = BlockPass { weights, context: &context, extent: self.extent(i) };
-            block.forward(pass, &x, &mut self.split, (&mut self.kept[0], &mut self.passing), &mut y);
-            std::mem::swap(&mut x, &mut y);
-        }
-        if self.last == Extent::All {
-            gather_rows(&x, &context.needed, self.config.d_model, &mut y);
-            std::mem::swap(&mut x, &mut y);
-        }
-        let logps = self.head.forward(weights, &x, &context, false);
-        (self.inputs[0], self.inputs[1]) = (x, y);
-        Ok(logps)
+        let context = self.begin(batch)?;
+        let weights = self.weights(parameters);
+        self.run(weights, batch.tokens, &context);
+        Ok(self.head.forward(weights, &self.inputs[0], &context, false))
     }
 
     /// The log-probability of every row, in nats, keeping what [`Network::backward`] needs.
@@ -200,30 +185,10 @@ impl Network {
         parameters: &Parameters,
         batch: &SequenceBatch<'_>,
     ) -> Result<Vec<f64>, ModelError> {
-        self.pending = None;
-        let context = BatchContext::new(batch, self.config.vocab, &mut self.rotary)?;
-        self.flops = Flops::of(&self.config, &self.architecture, &context, self.last);
-        let weights = Weights { values: parameters.as_slice(), precision: self.precision };
+        let context = self.begin(batch)?;
+        let weights = self.weights(parameters);
+        self.run_keeping(weights, batch.tokens, &context);
         let n = self.blocks.len();
-        self.inputs.resize_with(n + 1, Vec::new);
-        embed(weights, &self.architecture, batch.tokens, self.config.d_model, &mut self.inputs[0]);
-        let n_kept = if self.activations == Activations::Kept { n } else { 1 };
-        self.kept.resize_with(n_kept, BlockActivations::default);
-        for (i, block) in self.blocks.iter().enumerate() {
-            let pass = BlockPass { weights, context: &context, extent: self.extent(i) };
-            let (before, after) = self.inputs.split_at_mut(i + 1);
-            block.forward(
-                pass,
-                &before[i],
-                &mut self.split,
-                (&mut self.kept[i.min(n_kept - 1)], &mut self.passing),
-                &mut after[0],
-            );
-        }
-        if self.last == Extent::All {
-            gather_rows(&self.inputs[n], &context.needed, self.config.d_model, &mut self.gradient);
-            std::mem::swap(&mut self.inputs[n], &mut self.gradient);
-        }
         let logps = self.head.forward(weights, &self.inputs[n], &context, true);
         self.pending = Some(Pending { context, tokens: batch.tokens.to_vec() });
         Ok(logps)
@@ -244,48 +209,12 @@ impl Network {
         dlogps: &[f64],
         gradient: &mut [f32],
     ) -> Result<(), ModelError> {
-        let weights = Weights { values: parameters.as_slice(), precision: self.precision };
-        let pending = self.pending.as_ref().ok_or(ModelError::NoForward)?;
-        batch::same_length("row gradients", dlogps.len(), pending.context.n_rows())?;
-        batch::same_length("weight gradients", gradient.len(), weights.values.len())?;
-        let Pending { context, tokens } = self.pending.take().ok_or(ModelError::NoForward)?;
+        let weights = self.weights(parameters);
+        let Pending { context, tokens } = self.take_pending(&[dlogps], gradient.len(), weights)?;
         let n = self.blocks.len();
         let mut dx = std::mem::take(&mut self.gradient);
         self.head.backward(weights, &self.inputs[n], &context, dlogps, &mut dx, gradient);
-        if self.last == Extent::All {
-            let needed = std::mem::take(&mut dx);
-            dx.resize(tokens.len() * self.config.d_model, 0.0);
-            add_rows(&needed, &context.needed, self.config.d_model, &mut dx);
-        }
-        for (i, block) in self.blocks.iter().enumerate().rev() {
-            let pass = BlockPass { weights, context: &context, extent: self.extent(i) };
-            let x = &self.inputs[i];
-            let kept = match self.activations {
-                Activations::Kept => &self.kept[i],
-                Activations::Recomputed => {
-                    let buffers = (&mut self.kept[0], &mut self.passing);
-                    block.forward(pass, x, &mut self.split, buffers, &mut self.output);
-                    &self.kept[0]
-                }
-            };
-            let buffers = (kept, &mut self.passing);
-            block.backward(pass, x, &mut self.split, buffers, &mut self.scratch, &mut dx, gradient);
-        }
-        let at = self.architecture.embedding.clone();
-        embedding_backward(&tokens, &dx, self.config.d_model, &mut gradient[at]);
-        self.gradient = dx;
+        self.run_back(weights, &context, &tokens, dx, gradient);
         Ok(())
     }
-}
-
-/// The embeddings of `tokens`, `[n_tokens, d_model]`, in `x`.
-fn embed(
-    weights: Weights<'_>,
-    architecture: &Architecture,
-    tokens: &[u32],
-    d_model: usize,
-    x: &mut Vec<f32>,
-) {
-    x.resize(tokens.len() * d_model, 0.0);
-    embedding(weights.at(&architecture.embedding), tokens, d_model, x);
 }
