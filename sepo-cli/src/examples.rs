@@ -4,13 +4,14 @@ use std::path::Path;
 
 use sepo_data::TokenizedPair;
 use sepo_model::Model;
-use sepo_oracle::{Origin, stored_reference_logps_of_each};
+use sepo_oracle::{Origin, ReferencePass, stored_reference_logps_of_each};
 use sepo_train::{
     ExampleCollector, Examples, HeldExamples, Spill, TrainError, TrainExample, reference_logps_of_each,
 };
 
 use crate::console::{grouped, say};
-use crate::exit::CliError;
+use crate::exit::{CliError, Exit};
+use crate::interrupt::interrupted;
 use crate::memory::ByteSize;
 use crate::pairs::PairStream;
 
@@ -51,20 +52,27 @@ pub(crate) fn with_reference(
     finish(collector, &spill)
 }
 
-/// The same examples with the reference's log-probs, which are kept at `path`.
+/// The same examples with the reference's log-probs, which are kept at `path`; [`Exit::Interrupted`] where they are not
+/// all there yet.
 pub(crate) fn with_stored_reference(
     reference: &Model,
     examples: Examples<'_>,
     (path, tokens_per_batch): (&Path, usize),
     spill: Spill,
-) -> Result<HeldExamples, CliError> {
+) -> Result<Result<HeldExamples, Exit>, CliError> {
     let mut collector = ExampleCollector::new(spill.clone());
     let push = |example| -> Result<(), TrainError> { collector.push(example) };
-    let origin = stored_reference_logps_of_each(reference, examples, path, tokens_per_batch, push)?;
-    if origin == Origin::Stored {
-        say(format!("reference: log-probs of `{}` are used again", path.display()));
+    let tokens_per_shard = ReferencePass::TOKENS_PER_SHARD;
+    let pass = ReferencePass { path, tokens_per_batch, tokens_per_shard, interrupt: interrupted() };
+    match stored_reference_logps_of_each(reference, examples, pass, push)? {
+        Origin::Computed => {}
+        Origin::Stored => say(format!("reference: log-probs of `{}` are used again", path.display())),
+        Origin::Interrupted => {
+            say("stopped while the reference's log-probs were computed; the same command goes on from there");
+            return Ok(Err(Exit::Interrupted));
+        }
     }
-    finish(collector, &spill)
+    Ok(Ok(finish(collector, &spill)?))
 }
 
 fn finish(collector: ExampleCollector, spill: &Spill) -> Result<HeldExamples, CliError> {

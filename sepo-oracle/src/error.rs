@@ -1,6 +1,6 @@
 //! What can go wrong on the way to an oracle.
 
-use sepo_data::ArtifactError;
+use sepo_data::{ArtifactError, ShardError};
 use sepo_train::TrainError;
 
 /// Errors of making an oracle.
@@ -34,4 +34,7 @@ pub enum OracleError {
     /// Stored log-probs could not be read or written.
     #[error("keep the reference's log-probs")]
     Artifact(#[from] ArtifactError),
+    /// What an unfinished pass of the reference has left could not be read or written.
+    #[error("keep the reference's log-probs")]
+    Shards(#[from] ShardError),
 }

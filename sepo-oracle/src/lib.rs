@@ -22,12 +22,14 @@
 
 mod error;
 mod reference;
+mod reference_pass;
 mod stored;
 mod subset;
 mod tune;
 
 pub use error::OracleError;
 pub use reference::train_reference;
+pub use reference_pass::ReferencePass;
 pub use stored::{Origin, REFERENCE_LOGPS_FILE, stored_reference_logps, stored_reference_logps_of_each};
 pub use subset::Subset;
 pub use tune::{DpoConfig, train_oracle};

@@ -1,12 +1,14 @@
 //! The reference's log-probs, computed once and kept beside the run.
 
+use std::borrow::Cow;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use sepo_data::{ArtifactError, ContentSource, LogpsMeta, LogpsReader, LogpsWriter, PairLogps};
+use sepo_data::{ContentSource, LogpsMeta, LogpsReader, LogpsWriter, PairLogps};
 use sepo_model::Model;
-use sepo_train::{Examples, ReferenceLogps, TrainError, TrainExample, reference_logps_of_each};
+use sepo_train::{Examples, ReferenceLogps, TrainError, TrainExample};
 
-use crate::OracleError;
+use crate::{OracleError, ReferencePass};
 
 /// Name of the file in a run's folder.
 pub const REFERENCE_LOGPS_FILE: &str = "reference_logps.parquet";
@@ -18,6 +20,8 @@ pub enum Origin {
     Stored,
     /// Computed now, and written to the file.
     Computed,
+    /// Computed in part; the same call goes on from there.
+    Interrupted,
 }
 
 /// Fills [`TrainExample::reference`] of every example with `model`'s log-probs, from the file at `path` where it was made
@@ -36,7 +40,13 @@ pub fn stored_reference_logps(
     tokens_per_batch: usize,
 ) -> Result<Origin, OracleError> {
     let mut found = Vec::with_capacity(examples.len());
-    let origin = stored_reference_logps_of_each(model, &*examples, path, tokens_per_batch, |example| {
+    let pass = ReferencePass {
+        path,
+        tokens_per_batch,
+        tokens_per_shard: ReferencePass::TOKENS_PER_SHARD,
+        interrupt: &AtomicBool::new(false),
+    };
+    let origin = stored_reference_logps_of_each(model, &*examples, pass, |example| {
         found.push(example.reference);
         Ok(())
     })?;
@@ -49,15 +59,19 @@ pub fn stored_reference_logps(
 /// Hands each example to `take`, in order, with `model`'s log-probs as its reference; they are found or made as by
 /// [`stored_reference_logps`]. No more than the examples of one forward pass are in memory.
 ///
+/// While they are made they lie in shards beside the file, so that a pass that was interrupted or killed goes on behind its
+/// last shard, and the file holds the same bytes in the end. `take` is called when all are made; where the pass was
+/// interrupted, it is not.
+///
 /// # Errors
 ///
 /// * Those of [`stored_reference_logps`].
-/// * [`OracleError::Train`] where an example on disk cannot be read, or `take` fails, which ends the pass.
+/// * [`OracleError::Shards`] where the shards cannot be read or written.
+/// * [`OracleError::Train`] where an example on disk cannot be read, or `take` fails.
 pub fn stored_reference_logps_of_each<'a>(
     model: &Model,
     examples: impl Into<Examples<'a>>,
-    path: &Path,
-    tokens_per_batch: usize,
+    pass: ReferencePass<'_>,
     mut take: impl FnMut(TrainExample) -> Result<(), TrainError>,
 ) -> Result<Origin, OracleError> {
     let examples = examples.into();
@@ -71,55 +85,27 @@ pub fn stored_reference_logps_of_each<'a>(
         device: "cpu".to_owned(),
         ..LogpsMeta::default()
     };
-    if is_whole(path, &meta, examples) {
-        for (example, stored) in examples.iter().zip(LogpsReader::open(path)?) {
-            let PairLogps { chosen_logps, rejected_logps, .. } = stored?;
-            let reference = ReferenceLogps { chosen: chosen_logps, rejected: rejected_logps };
-            let example = example.map_err(failed)?;
-            take(with_reference(&example, reference)).map_err(failed)?;
+    let mut hand_on = |example: Result<Cow<'_, TrainExample>, TrainError>, logps: PairLogps| {
+        let reference = ReferenceLogps { chosen: logps.chosen_logps, rejected: logps.rejected_logps };
+        let example = TrainExample { reference: Some(reference), ..example.map_err(failed)?.into_owned() };
+        take(example).map_err(failed)
+    };
+    if is_whole(pass.path, &meta, examples) {
+        for (example, stored) in examples.iter().zip(LogpsReader::open(pass.path)?) {
+            hand_on(example, stored?)?;
         }
         return Ok(Origin::Stored);
     }
-    let mut writer = LogpsWriter::create(path, meta)?;
-    reference_logps_of_each(model, examples, tokens_per_batch, |example, reference| {
-        let ReferenceLogps { chosen, rejected } = reference.clone();
-        writer.write(&PairLogps { row: example.row, chosen_logps: chosen, rejected_logps: rejected })?;
-        take(with_reference(example, reference))?;
-        Ok::<(), PassError>(())
-    })?;
+    let Some(shards) = pass.complete(model, examples, &meta)? else { return Ok(Origin::Interrupted) };
+    let mut writer = LogpsWriter::create(pass.path, meta)?;
+    for (example, logps) in examples.iter().zip(shards.rows()) {
+        let logps = logps?;
+        writer.write(&logps)?;
+        hand_on(example, logps)?;
+    }
     writer.finish()?;
+    shards.remove()?;
     Ok(Origin::Computed)
-}
-
-/// What can end a pass of the reference.
-enum PassError {
-    Train(TrainError),
-    Artifact(ArtifactError),
-}
-
-impl From<TrainError> for PassError {
-    fn from(error: TrainError) -> Self {
-        Self::Train(error)
-    }
-}
-
-impl From<ArtifactError> for PassError {
-    fn from(error: ArtifactError) -> Self {
-        Self::Artifact(error)
-    }
-}
-
-impl From<PassError> for OracleError {
-    fn from(error: PassError) -> Self {
-        match error {
-            PassError::Train(source) => Self::Train { stage: "reference", source },
-            PassError::Artifact(error) => Self::Artifact(error),
-        }
-    }
-}
-
-fn with_reference(example: &TrainExample, reference: ReferenceLogps) -> TrainExample {
-    TrainExample { reference: Some(reference), ..example.clone() }
 }
 
 /// Whether the file holds the log-probs of these examples under this model, undamaged to its last value.

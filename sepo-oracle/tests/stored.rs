@@ -4,11 +4,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sepo_data::{ContentSource, LogpsMeta, LogpsReader, LogpsWriter, PairLogps};
 use sepo_model::{Model, ModelConfig};
 use sepo_oracle::{
-    OracleError, Origin, REFERENCE_LOGPS_FILE, stored_reference_logps, stored_reference_logps_of_each,
+    OracleError, Origin, REFERENCE_LOGPS_FILE, ReferencePass, stored_reference_logps,
+    stored_reference_logps_of_each,
 };
 use sepo_train::{ExampleWriter, Examples, ReferenceLogps, TrainError, TrainExample, reference_logps};
 
@@ -32,6 +34,12 @@ fn pairs() -> Vec<TrainExample> {
 
 fn references(pairs: &[TrainExample]) -> Vec<ReferenceLogps> {
     pairs.iter().map(|pair| pair.reference.clone().unwrap()).collect()
+}
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+fn pass(path: &Path) -> ReferencePass<'_> {
+    ReferencePass { path, tokens_per_batch: 20, tokens_per_shard: 1000, interrupt: &NEVER }
 }
 
 /// A folder with a file made from `model(1)` and [`pairs`].
@@ -93,7 +101,7 @@ fn examples_on_disk_have_the_same_file_and_log_probs_as_in_memory() {
     let file = writer.finish().unwrap();
     for expected in [Origin::Computed, Origin::Stored] {
         let mut found = Vec::new();
-        let origin = stored_reference_logps_of_each(&model(1), Examples::from(&file), &path, 20, |pair| {
+        let origin = stored_reference_logps_of_each(&model(1), Examples::from(&file), pass(&path), |pair| {
             found.push(pair);
             Ok(())
         });
@@ -102,7 +110,7 @@ fn examples_on_disk_have_the_same_file_and_log_probs_as_in_memory() {
         assert_eq!(fs::read(&path).unwrap(), fs::read(stored.path()).unwrap());
     }
     let refused =
-        stored_reference_logps_of_each(&model(1), &file, &path, 20, |_| Err(TrainError::NoExamples));
+        stored_reference_logps_of_each(&model(1), &file, pass(&path), |_| Err(TrainError::NoExamples));
     assert!(matches!(refused, Err(OracleError::Train { source: TrainError::NoExamples, .. })));
 }
 
@@ -185,7 +193,8 @@ fn a_flipped_byte_is_never_taken_for_a_log_prob() {
     let stored = Stored::new();
     let whole = fs::read(stored.path()).unwrap();
     let mut wrong = Vec::new();
-    for at in 0..whole.len() {
+    // Every third: each makes a file anew, and waits for the disk.
+    for at in (0..whole.len()).step_by(3) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         fs::write(stored.path(), bytes).unwrap();
@@ -208,5 +217,52 @@ fn what_cannot_run_or_be_written_is_an_error() {
 
     let nowhere = stored.dir.path().join("missing").join("file");
     let error = stored_reference_logps(&model(1), &mut pairs(), &nowhere, 20).unwrap_err();
-    assert!(matches!(error, OracleError::Artifact(_)), "{error:?}");
+    assert!(matches!(error, OracleError::Shards(_)), "{error:?}");
+}
+
+/// Many pairs, so that there are several shards.
+fn many_pairs() -> Vec<TrainExample> {
+    let ids = |n: u32, salt: u32| (0..n).map(|t| (t * 5 + salt) % 23).collect();
+    (0..260)
+        .map(|i| TrainExample::pair(u64::from(i), ids(3, i), ids(1500 + i, i), ids(1700 - i, i)))
+        .collect()
+}
+
+#[test]
+fn a_pass_that_is_interrupted_goes_on_behind_its_last_shard() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, path) = (dir.path().join("whole"), dir.path().join("logps"));
+    let pairs = many_pairs();
+    let make = |path: &Path, interrupt: &AtomicBool| {
+        let pass = ReferencePass { path, tokens_per_batch: 100, tokens_per_shard: 20_000, interrupt };
+        let mut n_taken = 0;
+        let origin = stored_reference_logps_of_each(&model(1), &pairs, pass, |_| {
+            n_taken += 1;
+            Ok(())
+        });
+        (origin.unwrap(), n_taken)
+    };
+    assert_eq!(make(&whole, &NEVER), (Origin::Computed, pairs.len()));
+
+    let parts = dir.path().join("logps.parts");
+    let interrupt = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..60_000 {
+                if parts.join("part-00001.parquet").exists() {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            interrupt.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(make(&path, &interrupt), (Origin::Interrupted, 0));
+    });
+    assert!(!path.exists());
+    // Damage is made good.
+    fs::write(parts.join("part-00000.parquet"), b"PAR1").unwrap();
+    assert_eq!(make(&path, &NEVER), (Origin::Computed, pairs.len()));
+    assert!(fs::read(&path).unwrap() == fs::read(&whole).unwrap(), "the same bytes");
+    assert!(!parts.exists(), "the shards are gone");
+    assert_eq!(make(&path, &NEVER), (Origin::Stored, pairs.len()));
 }

@@ -1,6 +1,7 @@
 //! Examples in their order, cut into forward passes, of which one at a time is in memory.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use sepo_loss::Objective;
 
@@ -17,6 +18,7 @@ pub(crate) struct Groups<'a> {
     choice: RowChoice,
     tokens_per_batch: usize,
     next: usize,
+    end: usize,
     /// The first example of the next group, with its tokens.
     waiting: Option<(Cow<'a, TrainExample>, usize)>,
 }
@@ -28,14 +30,20 @@ impl<'a> Groups<'a> {
         choice: RowChoice,
         tokens_per_batch: usize,
     ) -> Self {
-        Self { examples, objective: *objective, choice, tokens_per_batch, next: 0, waiting: None }
+        let end = examples.len();
+        Self { examples, objective: *objective, choice, tokens_per_batch, next: 0, end, waiting: None }
+    }
+
+    /// Of the examples of these numbers only.
+    pub(crate) fn within(self, numbers: Range<usize>) -> Self {
+        Self { next: numbers.start, end: numbers.end, ..self }
     }
 
     fn read(&mut self) -> Result<Option<(Cow<'a, TrainExample>, usize)>, TrainError> {
         if let Some(waiting) = self.waiting.take() {
             return Ok(Some(waiting));
         }
-        if self.next == self.examples.len() {
+        if self.next == self.end {
             return Ok(None);
         }
         let example = self.examples.get(self.next)?;
@@ -68,7 +76,7 @@ impl<'a> Iterator for Groups<'a> {
             Ok(group) if group.is_empty() => None,
             Err(error) => {
                 // Nothing behind an example that cannot be read is looked at.
-                self.next = self.examples.len();
+                self.next = self.end;
                 Some(Err(error))
             }
             group => Some(group),

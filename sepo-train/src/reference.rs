@@ -1,6 +1,7 @@
 //! Log-probs of a frozen reference, computed once and kept beside each token.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use sepo_data::Side;
 use sepo_loss::Objective;
@@ -67,13 +68,39 @@ pub fn reference_logps_of_each<'a, E: From<TrainError>>(
     tokens_per_batch: usize,
     mut take: impl FnMut(&TrainExample, ReferenceLogps) -> Result<(), E>,
 ) -> Result<(), E> {
+    let examples = examples.into();
+    reference_logps_by_pass(model, examples, 0..examples.len(), tokens_per_batch, |group, logps| {
+        group.iter().zip(logps).try_for_each(|(example, logps)| take(example, logps))
+    })
+}
+
+/// Hands the examples of the numbers given to `take`, those of one forward pass at a time, with the log-prob of every
+/// response token under `model`.
+///
+/// As [`reference_logps_of_each`]. Passes that begin with the same example are the same: who stops behind a pass and goes
+/// on later from there gets the same bits.
+///
+/// # Errors
+///
+/// Those of [`reference_logps_of_each`].
+///
+/// # Panics
+///
+/// Where there are no examples of these numbers.
+pub fn reference_logps_by_pass<'a, E: From<TrainError>>(
+    model: &Model,
+    examples: impl Into<Examples<'a>>,
+    numbers: Range<usize>,
+    tokens_per_batch: usize,
+    mut take: impl FnMut(&[Cow<'a, TrainExample>], Vec<ReferenceLogps>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut network = Network::new(&model.config, Activations::Kept);
     // Any objective will do: all rows of both sides are asked for.
-    for group in Groups::new(examples.into(), &Objective::Sft, RowChoice::All, tokens_per_batch) {
+    let groups = Groups::new(examples.into(), &Objective::Sft, RowChoice::All, tokens_per_batch);
+    for group in groups.within(numbers) {
         let group = group?;
-        for (example, reference) in group.iter().zip(logps_of_group(model, &mut network, &group)?) {
-            take(example, reference)?;
-        }
+        let logps = logps_of_group(model, &mut network, &group)?;
+        take(&group, logps)?;
     }
     Ok(())
 }

@@ -186,7 +186,10 @@ fn make_oracle(job: &OracleJob<'_>, reference: &Model, used: Examples<'_>) -> Re
     std::fs::create_dir_all(&dir).map_err(|source| crate::exit::io_error(&dir, source))?;
     let config = &job.train;
     let stored = (&*dir.join(REFERENCE_LOGPS_FILE), config.tokens_per_batch);
-    let used = examples::with_stored_reference(reference, used, stored, job.memory.spill(&dir))?;
+    let used = match examples::with_stored_reference(reference, used, stored, job.memory.spill(&dir))? {
+        Ok(used) => used,
+        Err(exit) => return Ok(Err(exit)),
+    };
     let mut oracle = reference.clone();
     let mut observer = Progress::new("oracle");
     let options = RunOptions { dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };

@@ -99,7 +99,10 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     let _lock = claim::folder(job.out, lock)?;
     let mut held = [examples, eval];
     if let Some(dir) = job.reference {
-        held = add_reference((&model, dir), held, (job.out, job.train.tokens_per_batch), &spill)?;
+        match add_reference((&model, dir), held, (job.out, job.train.tokens_per_batch), &spill)? {
+            Ok(with_reference) => held = with_reference,
+            Err(exit) => return Ok(Err(exit)),
+        }
     }
     let [examples, eval] = &held;
     let data = TrainData::new(examples.examples()).with_eval(eval.examples());

@@ -138,7 +138,7 @@ pub(super) fn add_reference(
     [train, eval]: [HeldExamples; 2],
     (out, tokens_per_batch): (&Path, usize),
     spill: &Spill,
-) -> Result<[HeldExamples; 2], CliError> {
+) -> Result<Result<[HeldExamples; 2], Exit>, CliError> {
     let reference = load_model("reference", dir)?;
     let vocab = [model, &reference].map(|model| model.config.vocab);
     if vocab[0] != vocab[1] {
@@ -148,8 +148,10 @@ pub(super) fn add_reference(
         ));
     }
     let stored = (&*out.join(REFERENCE_LOGPS_FILE), tokens_per_batch);
-    Ok([
-        examples::with_stored_reference(&reference, train.examples(), stored, spill.clone())?,
-        examples::with_reference(&reference, eval.examples(), tokens_per_batch, spill.clone())?,
-    ])
+    let train = match examples::with_stored_reference(&reference, train.examples(), stored, spill.clone())? {
+        Ok(train) => train,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    let eval = examples::with_reference(&reference, eval.examples(), tokens_per_batch, spill.clone())?;
+    Ok(Ok([train, eval]))
 }
