@@ -74,14 +74,16 @@ fn a_write_that_fails_leaves_the_old_model_and_nothing_else() {
         let dir = tempdir().unwrap();
         old.save(dir.path(), None).unwrap();
         // The weights cannot be written, as on a full disk.
-        std::fs::create_dir(dir.path().join(".model.safetensors.tmp")).unwrap();
+        std::fs::write(dir.path().join(".unfinished"), "in the way").unwrap();
         let message = new.save(dir.path(), None).unwrap_err().to_string();
-        assert!(message.contains("model.safetensors"), "{message}");
-        std::fs::remove_dir(dir.path().join(".model.safetensors.tmp")).unwrap();
+        assert!(message.contains(".unfinished"), "{message}");
+        std::fs::remove_file(dir.path().join(".unfinished")).unwrap();
         assert_eq!(names(dir.path()), ["config.json", "model.safetensors"]);
         let read = Model::load(dir.path()).unwrap();
         assert_eq!(read.parameters.content_hash(), old.parameters.content_hash());
-        // What a kill left is overwritten.
+        // What a kill left goes.
+        std::fs::create_dir(dir.path().join(".unfinished")).unwrap();
+        std::fs::write(dir.path().join(".unfinished").join("half"), "").unwrap();
         std::fs::write(dir.path().join(".model.safetensors.tmp"), "half").unwrap();
         new.save(dir.path(), None).unwrap();
         assert_eq!(names(dir.path()), ["config.json", "model.safetensors"]);

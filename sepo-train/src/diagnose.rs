@@ -1,7 +1,7 @@
 //! Which rows make a step diverge, and the batch as a file to look at.
 
 use std::fmt;
-use std::io::Write;
+
 use std::path::{Path, PathBuf};
 
 use sepo_data::AtomicFile;
@@ -69,12 +69,7 @@ impl FailedBatch<'_> {
         let path = run_dir.join(format!("failed-step-{:08}.json", self.step));
         let text = serde_json::to_vec_pretty(self)
             .map_err(|source| TrainError::Json { path: path.clone(), source })?;
-        let write = || {
-            let mut file = AtomicFile::create(&path)?;
-            file.write_all(&text)?;
-            file.commit()
-        };
-        write().map_err(TrainError::io(&path))?;
+        AtomicFile::replace(&path, text).map_err(TrainError::io(&path))?;
         Ok(path)
     }
 }

@@ -61,14 +61,16 @@ impl<'a> Run<'a> {
         let total_steps = total_steps(config, data.examples.len());
         let mut optimizer = Optimizer::new(&model.parameters);
         let fingerprint = |model: &Model| Fingerprint::new(model, data.examples, objective, config);
-        let (folder, state) = match dir {
+        let (folder, resumed) = match dir {
             Some(dir) => {
-                let (folder, state) =
+                let (folder, resumed) =
                     RunFolder::open(dir, fingerprint(model)?, (model, &mut optimizer), observer)?;
-                (Some(folder), state)
+                (Some(folder), resumed)
             }
             None => (None, None),
         };
+        let (state, metrics) = resumed.unzip();
+        let metrics = metrics.unwrap_or_default();
         observer.on_start(total_steps, state.as_ref().map(|state| state.progress.step));
         let cursor = state.as_ref().map_or(Cursor::default(), |state| state.cursor);
         let activations = match config.activations {
@@ -90,8 +92,8 @@ impl<'a> Run<'a> {
             progress: state.as_ref().map_or(Progress::default(), |state| state.progress),
             resumed_from: state.as_ref().map(|state| state.progress.step),
             folder,
-            last_step: None,
-            eval: None,
+            last_step: metrics.step,
+            eval: metrics.eval,
             best: state.as_ref().and_then(|state| state.best),
             guards: state.map(|state| state.guards.resumed(config)).unwrap_or_default(),
             // Weights and two moments.

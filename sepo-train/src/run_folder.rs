@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use sepo_model::Model;
-use serde_json::{Map, Value};
 
 use crate::checkpoint::{self, Resume, State, Store};
 use crate::diagnose::FailedBatch;
 use crate::fingerprint::Fingerprint;
-use crate::metrics_log::{MetricsLog, metrics_path};
+use crate::metrics_log::{Kept, MetricsLog, metrics_path};
 use crate::optimizer::Optimizer;
 use crate::{EvalReport, Observer, StepMetrics, TrainConfig, TrainError, Warning};
 
@@ -23,14 +22,14 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// The folder of a run, made where absent, and the state of its newest whole checkpoint, whose weights and moments are
-    /// then in `model` and `optimizer`.
+    /// The folder of a run, made where absent, and the state of its newest whole checkpoint with the metrics until there.
+    /// The checkpoint's weights and moments are then in `model` and `optimizer`.
     pub(crate) fn open(
         dir: &Path,
         fingerprint: Fingerprint,
         (model, optimizer): (&mut Model, &mut Optimizer),
         observer: &mut dyn Observer,
-    ) -> Result<(Self, Option<State>), TrainError> {
+    ) -> Result<(Self, Option<(State, Kept)>), TrainError> {
         let (store, removed) = Store::open(dir)?;
         if !store.is_exclusive() {
             observer.on_warning(&Warning::NotLocked { path: dir.to_path_buf() });
@@ -44,9 +43,12 @@ impl RunFolder {
             observer.on_warning(warning);
         }
         let saved = state.as_ref().map(|state| state.progress.step);
-        let log = MetricsLog::open(metrics_path(dir), saved.unwrap_or(0))?;
+        let (log, kept) = MetricsLog::open(metrics_path(dir), saved.unwrap_or(0))?;
         checkpoint::sync_folder(dir)?;
-        Ok((Self { dir: dir.to_path_buf(), store, log, fingerprint, saved }, state))
+        Ok((
+            Self { dir: dir.to_path_buf(), store, log, fingerprint, saved },
+            state.map(|state| (state, kept)),
+        ))
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
@@ -58,7 +60,7 @@ impl RunFolder {
     }
 
     pub(crate) fn log_eval(&mut self, step: u64, epoch: f64, report: &EvalReport) -> Result<(), TrainError> {
-        self.log.append(&eval_line(step, epoch, report))
+        self.log.append_eval(step, epoch, report)
     }
 
     /// The batch as a file to look at.
@@ -81,16 +83,4 @@ impl RunFolder {
         self.store.prune(step, config.keep_checkpoints, best)?;
         Ok(path)
     }
-}
-
-/// The report as a line of `metrics.jsonl`, its names marked so that no reader takes them for a step's.
-fn eval_line(step: u64, epoch: f64, report: &EvalReport) -> Map<String, Value> {
-    let mut line = Map::new();
-    line.insert("step".to_owned(), step.into());
-    line.insert("epoch".to_owned(), epoch.into());
-    // A report is a JSON object of numbers: this cannot fail.
-    if let Ok(Value::Object(fields)) = serde_json::to_value(report) {
-        line.extend(fields.into_iter().map(|(name, value)| (format!("eval_{name}"), value)));
-    }
-    line
 }

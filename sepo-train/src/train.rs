@@ -76,9 +76,9 @@ pub struct TrainOutcome {
     pub total_steps: u64,
     /// Step of the checkpoint from which this call went on.
     pub resumed_from: Option<u64>,
-    /// The last step of this call; none where it had nothing left to do.
+    /// The last step of the run, of an earlier call where this one had nothing left to do.
     pub last_step: Option<StepMetrics>,
-    /// The last evaluation of this call.
+    /// The last evaluation of the run.
     pub eval: Option<EvalReport>,
     /// The best evaluation of the whole run, where [`TrainConfig::keep_best`] asks for it.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use sepo_data::{
-    ContentSource, PairTokenizer, ScoredPair, ScoredResponse, ScoresReader, SelectionReader, SpecialTokens,
-    TokenizeConfig,
+    AtomicFile, ContentSource, PairTokenizer, ScoredPair, ScoredResponse, ScoresReader, SelectionReader,
+    SpecialTokens, TokenizeConfig,
 };
 use sepo_select::{PairScores, ResponseEnd, SelectConfig, Selected, select_pair};
 
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
     };
     let map = heatmap(&tokenizer, format!("row {}", args.row), &pair, &selected)?;
     if let Some(path) = &args.html {
-        std::fs::write(path, html(&map)).map_err(|source| io_error(path, source))?;
+        AtomicFile::replace(path, html(&map)).map_err(|source| io_error(path, source))?;
     }
     result(args.machine.form(), &map, |map| match &args.html {
         Some(path) => format!("heat map in `{}`", path.display()),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sepo_data::AtomicFile;
 use serde::Serialize;
 
 use crate::args::ReportArgs;
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, CliError> {
             ..ReportData::default()
         }
     };
-    std::fs::write(&out, render_html(&data)).map_err(|source| io_error(&out, source))?;
+    AtomicFile::replace(&out, render_html(&data)).map_err(|source| io_error(&out, source))?;
     result(args.machine.form(), &Drawn { report: out, runs }, |drawn| {
         format!("{} runs drawn in `{}`", drawn.runs.len(), drawn.report.display())
     })?;

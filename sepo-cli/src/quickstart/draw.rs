@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use comfy_table::{Table as TextTable, presets::UTF8_FULL_CONDENSED};
-use sepo_data::ScoredPair;
 use sepo_data::planted::{self, PlantedResponse, decisive_mask};
+use sepo_data::{AtomicFile, ScoredPair};
 use sepo_select::{Rule, SelectConfig};
 
 use super::data::Data;
@@ -44,9 +44,9 @@ pub(crate) fn write(
     report.curves = curves(out, &drawn_runs(summary, out))?;
     let path = out.join("report.json");
     let text = serde_json::to_string(&report).map_err(|error| CliError::of(Exit::Bug, error))?;
-    std::fs::write(&path, text).map_err(|source| io_error(&path, source))?;
+    AtomicFile::replace(&path, text).map_err(|source| io_error(&path, source))?;
     let path = out.join("report.html");
-    std::fs::write(&path, render_html(&report)).map_err(|source| io_error(&path, source))
+    AtomicFile::replace(&path, render_html(&report)).map_err(|source| io_error(&path, source))
 }
 
 /// The oracle and each policy at its best learning rate; all runs in one plot could not be told apart.

@@ -11,7 +11,7 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
-use sepo_data::{ContentSource, ScoredPair, ScoresMeta, ScoresReader, ScoresWriter};
+use sepo_data::{AtomicFile, ContentSource, ScoredPair, ScoresMeta, ScoresReader, ScoresWriter};
 use sepo_select::{Rule, ScoreConfig, ScoreReport, Scorer, SelectConfig, score_pairs, select_file};
 use serde::{Deserialize, Serialize};
 
@@ -97,7 +97,7 @@ fn pipeline(settings: &Settings, out: &Path) -> Result<(Summary, Vec<ScoredPair>
     };
     let path = out.join("summary.json");
     let text = serde_json::to_string_pretty(&summary).map_err(|error| CliError::of(Exit::Bug, error))?;
-    std::fs::write(&path, text + "\n").map_err(|source| io_error(&path, source))?;
+    AtomicFile::replace(&path, text + "\n").map_err(|source| io_error(&path, source))?;
     Ok((summary, scored, data))
 }
 

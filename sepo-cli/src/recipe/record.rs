@@ -1,6 +1,5 @@
 //! `stage.json`: what went into a result.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use sepo_data::{AtomicFile, Lock};
@@ -110,12 +109,7 @@ fn add_differences(prefix: &str, old: &Value, new: &Value, changes: &mut Vec<Str
 
 /// A file that is complete or absent.
 pub(super) fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
-    let write = || {
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(text.as_bytes())?;
-        file.commit()
-    };
-    write().map_err(|source| io_error(path, source))
+    AtomicFile::replace(path, text).map_err(|source| io_error(path, source))
 }
 
 /// Removes what a stage wrote under other settings. Only a folder with a record is a stage's.

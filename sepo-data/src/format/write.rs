@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::container::{Compression, Container, by_name};
 use super::content::content_format;
 use super::pair_format::PairFormat;
 use super::write_parquet::ParquetSink;
-use crate::{DataError, Message, PairContent};
+use crate::{AtomicFile, DataError, Message, PairContent};
 
 /// Writes pairs one after the other to a temporary file, which [`PairWriter::finish`] moves to its place. Dropped
 /// before that, it leaves nothing behind and what stood there untouched.
@@ -51,12 +50,12 @@ impl PairWriter {
 
     fn jsonl(path: &Path) -> Result<Self, DataError> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let sink = temporary_beside(path).and_then(|file| JsonSink::new(file, Compression::of(name).0));
+        let sink = atomic_file(path).and_then(|file| JsonSink::new(file, Compression::of(name).0));
         Ok(Self::with_sink(path, Sink::Json(Box::new(sink.map_err(|source| write_error(path, source))?))))
     }
 
     fn parquet(path: &Path) -> Result<Self, DataError> {
-        let file = temporary_beside(path).map_err(|source| write_error(path, source))?;
+        let file = atomic_file(path).map_err(|source| write_error(path, source))?;
         Ok(Self::with_sink(path, Sink::Parquet(ParquetSink::new(file))))
     }
 
@@ -98,8 +97,7 @@ impl PairWriter {
                 sink.finish().map_err(|source| DataError::WriteParquet { file: self.path.clone(), source })?
             }
         };
-        file.as_file().sync_all().map_err(|source| write_error(&self.path, source))?;
-        file.persist(&self.path).map_err(|error| write_error(&self.path, error.error))?;
+        file.commit().map_err(|source| write_error(&self.path, source))?;
         Ok(self.n_pairs)
     }
 }
@@ -183,27 +181,18 @@ fn write_error(path: &Path, source: io::Error) -> DataError {
     DataError::Write { file: path.to_owned(), source }
 }
 
-/// An empty file in the folder of `path`, so that it can be renamed to it; the folder is made if need be.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // Temporary files are private by default; this one becomes an ordinary file, under the user's umask.
-        builder.permissions(fs::Permissions::from_mode(0o666));
+/// A file that will stand at `path`, in a folder that is made if need be.
+fn atomic_file(path: &Path) -> io::Result<AtomicFile> {
+    if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
+        fs::create_dir_all(folder)?;
     }
-    builder.prefix(".sepo-").tempfile_in(folder)
+    AtomicFile::create(path)
 }
 
 enum JsonSink {
-    Plain(BufWriter<NamedTempFile>),
-    Gzip(GzEncoder<BufWriter<NamedTempFile>>),
-    Zstd(zstd::stream::write::Encoder<'static, BufWriter<NamedTempFile>>),
+    Plain(BufWriter<AtomicFile>),
+    Gzip(GzEncoder<BufWriter<AtomicFile>>),
+    Zstd(zstd::stream::write::Encoder<'static, BufWriter<AtomicFile>>),
 }
 
 /// A row of each format that is written, with its columns in order.
@@ -216,7 +205,7 @@ enum JsonRow<'a> {
 }
 
 impl JsonSink {
-    fn new(file: NamedTempFile, compression: Compression) -> io::Result<Self> {
+    fn new(file: AtomicFile, compression: Compression) -> io::Result<Self> {
         let file = BufWriter::new(file);
         Ok(match compression {
             Compression::None => Self::Plain(file),
@@ -242,7 +231,7 @@ impl JsonSink {
         writer.write_all(b"\n")
     }
 
-    fn finish(self) -> io::Result<NamedTempFile> {
+    fn finish(self) -> io::Result<AtomicFile> {
         let writer = match self {
             Self::Plain(writer) => writer,
             Self::Gzip(writer) => writer.finish()?,

@@ -8,11 +8,10 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
-use tempfile::NamedTempFile;
 
 use super::content::content_format;
 use super::pair_format::PairFormat;
-use crate::{Message, PairContent};
+use crate::{AtomicFile, Message, PairContent};
 
 /// Pairs that are gathered before they are encoded, and their size: Arrow's offsets end at 2 GiB.
 const BATCH_ROWS: usize = 1024;
@@ -29,14 +28,14 @@ pub(super) struct ParquetSink {
 
 enum State {
     /// Before the first batch.
-    New(NamedTempFile),
-    Writing(Box<ArrowWriter<NamedTempFile>>),
+    New(AtomicFile),
+    Writing(Box<ArrowWriter<AtomicFile>>),
     /// After an error.
     Failed,
 }
 
 impl ParquetSink {
-    pub(super) fn new(file: NamedTempFile) -> Self {
+    pub(super) fn new(file: AtomicFile) -> Self {
         Self { state: State::New(file), pairs: Vec::new(), n_bytes: 0 }
     }
 
@@ -48,7 +47,7 @@ impl ParquetSink {
     }
 
     /// The complete file. Without any pair it has the columns of the explicit format.
-    pub(super) fn finish(mut self) -> Result<NamedTempFile, ParquetError> {
+    pub(super) fn finish(mut self) -> Result<AtomicFile, ParquetError> {
         self.flush()?;
         match self.state {
             State::Writing(writer) => writer.into_inner(),

@@ -1,6 +1,5 @@
 //! A byte-level BPE tokenizer for the built-in texts, in Hugging Face's files.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::json;
@@ -11,6 +10,7 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer, TokenizerBuilder};
 
 use super::error::PlantedError;
+use crate::AtomicFile;
 
 /// Beginning of a sequence; id 0.
 pub const BOS_TOKEN: &str = "<s>";
@@ -114,8 +114,5 @@ pub fn write_tokenizer(tokenizer: &Tokenizer, dir: &Path) -> Result<(), PlantedE
 
 fn write_whole(dir: &Path, name: &str, text: &str) -> Result<(), PlantedError> {
     let path = dir.join(name);
-    let unfinished = dir.join(format!(".{name}.tmp"));
-    fs::write(&unfinished, text)
-        .and_then(|()| fs::rename(&unfinished, &path))
-        .map_err(|source| PlantedError::Write { path, source })
+    AtomicFile::replace(&path, text).map_err(|source| PlantedError::Write { path, source })
 }

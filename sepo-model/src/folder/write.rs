@@ -12,6 +12,8 @@ use crate::ModelError;
 
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+/// Folder, within the model's, of files that are being written.
+const UNFINISHED: &str = ".unfinished";
 
 /// What a tokenizer consists of, in every form that `transformers` writes.
 const TOKENIZER_FILES: [&str; 9] = [
@@ -26,7 +28,7 @@ const TOKENIZER_FILES: [&str; 9] = [
     "merges.txt",
 ];
 
-/// First every file under a temporary name, on the disk; then the names, the weights' last.
+/// First every file in a temporary folder, on the disk; then the names, the weights' last.
 ///
 /// So whatever can fail for want of space, fails while the old folder is whole. A file that is there already with the same
 /// bytes is left alone: a folder that is written again for the same configuration and tokenizer changes with one rename,
@@ -34,7 +36,7 @@ const TOKENIZER_FILES: [&str; 9] = [
 /// beside a new configuration would be a model that never was.
 pub(super) fn model(model: &Model, dir: &Path, tokenizer_from: Option<&Path>) -> Result<(), ModelError> {
     fs::create_dir_all(dir).map_err(|source| ModelError::Io { path: dir.to_owned(), source })?;
-    let mut files = Staged { dir, names: Vec::new(), replaces: false };
+    let mut files = Staged::begin(dir)?;
     files.add("config.json", model.config.to_json().as_bytes())?;
     if let Some(from) = tokenizer_from.filter(|from| *from != dir) {
         for name in TOKENIZER_FILES {
@@ -67,8 +69,8 @@ fn serialize(model: &Model, path: &Path) -> Result<(), ModelError> {
     safetensors::serialize_to_file(views, Some(metadata), path).map_err(failed)
 }
 
-/// Files of a folder that are complete under temporary names. These are always the same, so that what a kill leaves is
-/// overwritten the next time; dropped without [`publish`](Self::publish), they are removed.
+/// Files of a folder that are complete within [`UNFINISHED`]. What a kill leaves there goes the next time; dropped without
+/// [`publish`](Self::publish), they are removed.
 struct Staged<'a> {
     dir: &'a Path,
     names: Vec<&'static str>,
@@ -76,7 +78,18 @@ struct Staged<'a> {
     replaces: bool,
 }
 
-impl Staged<'_> {
+impl<'a> Staged<'a> {
+    fn begin(dir: &'a Path) -> Result<Self, ModelError> {
+        let path = dir.join(UNFINISHED);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+        .and_then(|()| fs::create_dir(&path))
+        .map_err(|source| ModelError::Io { path, source })?;
+        Ok(Self { dir, names: Vec::new(), replaces: false })
+    }
+
     /// Adds a file, unless it is there with these bytes.
     fn add(&mut self, name: &'static str, bytes: &[u8]) -> Result<(), ModelError> {
         let path = self.dir.join(name);
@@ -103,7 +116,7 @@ impl Staged<'_> {
         file.and_then(|file| file.sync_all()).map_err(|source| ModelError::Io { path, source })
     }
 
-    fn publish(mut self) -> Result<(), ModelError> {
+    fn publish(self) -> Result<(), ModelError> {
         if self.replaces {
             for name in [WEIGHTS, INDEX] {
                 let path = self.dir.join(name);
@@ -116,28 +129,35 @@ impl Staged<'_> {
             }
             sync_folder(self.dir)?;
         }
-        // In order: the weights come last.
-        while !self.names.is_empty() {
-            let name = self.names.remove(0);
-            let path = self.dir.join(name);
-            if name == WEIGHTS {
-                sync_folder(self.dir)?;
-            }
-            fs::rename(self.temporary(name), &path).map_err(|source| ModelError::Io { path, source })?;
+        // The weights come last. They leave the temporary folder before, so that nothing of it is there when all is done.
+        for name in self.names.iter().filter(|name| **name != WEIGHTS) {
+            self.rename(&self.temporary(name), name)?;
         }
+        let last = self.dir.join(format!(".{WEIGHTS}.tmp"));
+        let moved = fs::rename(self.temporary(WEIGHTS), &last).and_then(|()| fs::remove_dir(self.folder()));
+        moved.map_err(|source| ModelError::Io { path: last.clone(), source })?;
+        sync_folder(self.dir)?;
+        self.rename(&last, WEIGHTS)?;
         sync_folder(self.dir)
     }
 
+    fn rename(&self, from: &Path, name: &str) -> Result<(), ModelError> {
+        let path = self.dir.join(name);
+        fs::rename(from, &path).map_err(|source| ModelError::Io { path, source })
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.join(UNFINISHED)
+    }
+
     fn temporary(&self, name: &str) -> PathBuf {
-        self.dir.join(format!(".{name}.tmp"))
+        self.folder().join(name)
     }
 }
 
 impl Drop for Staged<'_> {
     fn drop(&mut self) {
-        for name in &self.names {
-            let _ = fs::remove_file(self.temporary(name));
-        }
+        let _ = fs::remove_dir_all(self.folder());
     }
 }
 
