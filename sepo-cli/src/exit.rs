@@ -106,7 +106,11 @@ impl From<sepo_select::SelectError> for CliError {
         use sepo_select::SelectError as E;
         let exit = match &error {
             E::NonFiniteThreshold { .. }
+            | E::Rule { .. }
             | E::ScopeWithoutMeaning { .. }
+            | E::EmptyBatch
+            | E::SideRuleWithoutMeaning { .. }
+            | E::RenormalizeScope { .. }
             | E::UnknownEos { .. }
             | E::OverwritesScores { .. } => Exit::Usage,
             _ => Exit::Data,

@@ -248,6 +248,43 @@ fn a_learning_rate_of_zero_shows_the_loss_and_leaves_the_weights() {
     assert_eq!(eval["pairs"]["n"], 6);
 }
 
+/// What a rule makes of a score and its side.
+type Weight = fn(f64, usize) -> f64;
+
+#[test]
+fn rules_that_weigh_give_every_token_its_due_and_say_so() {
+    let world = scored_world(12);
+    let scored = world.scores("scores.parquet");
+    let rules: [(&str, Weight); 5] = [
+        ("tis --mu 2", |s, side| ([2.0, -2.0][side] * s.clamp(-0.5, 1.5)).exp()),
+        ("tgdpo --slope 3", |s, side| 1.0 + [3.0, -3.0][side] * s),
+        ("t-reg", |s, _| 1.0 / (1.0 + (-s).exp()) - 0.5),
+        ("t-reg --side-rule negate", |s, side| 1.0 / (1.0 + ([-s, s][side]).exp()) - 0.5),
+        ("critical", |s, side| if side == 0 { 1.0 } else { 1.0 - 1.0 / (1.0 + (-s).exp()) }),
+    ];
+    for (rule, weight) in rules {
+        let line = format!("select --scores scores.parquet --out weighed.parquet --json --rule {rule}");
+        let report = world.sepo(&line).json();
+        let mut sums = [0.0; 2];
+        for (pair, weighed) in scored.iter().zip(world.selection("weighed.parquet")) {
+            let sides = [(&pair.chosen, weighed.chosen_weights), (&pair.rejected, weighed.rejected_weights)];
+            for (side, (response, weights)) in sides.into_iter().enumerate() {
+                for (score, found) in response.scores.iter().zip(weights) {
+                    let expected = weight(f64::from(*score), side);
+                    assert!((f64::from(found) - expected).abs() <= 1e-6 * (1.0 + expected.abs()), "{rule}");
+                    sums[side] += f64::from(found);
+                }
+            }
+        }
+        for (name, sum) in ["chosen", "rejected"].into_iter().zip(sums) {
+            let side = &report[name];
+            assert_near(&side["mean_weight"], sum / side["n_tokens"].as_f64().unwrap(), 1e-9);
+        }
+        let told = world.sepo(line.trim_end_matches(" --json").replace(" --json", "").as_str()).done().stderr;
+        assert!(told.contains("mean weight"), "{told}");
+    }
+}
+
 #[test]
 fn a_share_of_the_whole_data_set_is_that_of_sorting_all_of_it() {
     let world = scored_world(24);
@@ -273,7 +310,7 @@ fn a_share_of_the_whole_data_set_is_that_of_sorting_all_of_it() {
     assert!(text.contains("of all chosen candidates"), "{text}");
     for rule in ["all", "threshold --threshold 0.1"] {
         let refused = world.sepo(&format!("{line} --rule {rule}").replace("--keep-chosen 0.2 ", ""));
-        refused.fails(USAGE, &["`--scope data-set`", "decides about each token alone"]);
+        refused.fails(USAGE, &["`--scope data-set`", "keeps no share of the tokens"]);
     }
     let train = "train --model model --data all.parquet --objective sepo --normalizer nominal --out policy";
     world.sepo(train).fails(USAGE, &["--normalizer nominal"]);

@@ -7,6 +7,7 @@
 //! * [`PackedBatch`] lays pairs out without padding, what two responses share once, with a row for each wanted
 //!   log-probability.
 //! * [`ScoresWriter`], [`SelectionWriter`], [`LogpsWriter`] and their readers are the files between the stages.
+//! * [`GivenWeightsReader`] reads weights that others have made, by token or by span of the text.
 //! * [`AtomicFile`] and [`Lock`] keep what is written whole, and written by one process at a time.
 //! * [`planted`] makes pairs of which it is known which tokens matter.
 //!
@@ -62,6 +63,7 @@ mod table;
 mod template;
 mod tokenize;
 mod tokenized;
+mod weights;
 
 pub use artifact::{
     ArtifactError, ArtifactReader, ArtifactRow, ArtifactWriter, AtomicFile, ContentSource, LogpsMeta,
@@ -86,3 +88,7 @@ pub use tokenize::{
     TruncationConfig,
 };
 pub use tokenized::{Span, TokenizedPair, TokenizedResponse};
+pub use weights::{
+    GivenKind, GivenRow, GivenWeights, GivenWeightsReader, SpanUnit, WeightColumns, WeightedSpan,
+    WeightsError, byte_spans,
+};

@@ -2,51 +2,11 @@
 
 use std::fmt;
 
+use sepo_data::Side;
 use serde::{Deserialize, Serialize};
 
-use crate::{KeepFraction, Scope, SelectError};
-
-/// Which tokens of a response carry the preference.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Rule {
-    /// The highest scores of the chosen, the lowest of the rejected response: the paper's.
-    #[default]
-    Sepo,
-    /// The largest |score| on both sides. A token that both responses share, such as the closing end-of-sequence
-    /// token, is then weighed on both and cancels.
-    Salience,
-    /// Chosen tokens with a score of at least `at`, rejected tokens with one of at most `-at`. The fractions are not
-    /// used; a side may end up empty.
-    Threshold {
-        /// The least score, in nats; finite.
-        at: f64,
-    },
-    /// As many as [`Sepo`](Self::Sepo) keeps, drawn without replacement. What is drawn depends on the seed, the pair's
-    /// row and the side, not on the order in which pairs come. With [`Scope::DataSet`] every candidate draws 32 bits, and
-    /// the highest are kept.
-    Random {
-        /// Seed of the draw.
-        seed: u64,
-    },
-    /// Every candidate.
-    All,
-}
-
-impl Rule {
-    /// The rule's name, as the command line spells it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sepo => "sepo",
-            Self::Salience => "salience",
-            Self::Threshold { .. } => "threshold",
-            Self::Random { .. } => "random",
-            Self::All => "all",
-        }
-    }
-}
+use crate::weigh::SideRule;
+use crate::{KeepFraction, Rule, Scope, SelectError};
 
 /// What happens to the closing end-of-sequence token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -103,6 +63,18 @@ impl Compat {
     }
 }
 
+/// What the weights of a response sum to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Renormalize {
+    /// To whatever the rule makes of them.
+    #[default]
+    Never,
+    /// To the number of candidates, so that their mean is 1 and a method's weights do not stand for another β. Weights that
+    /// sum to 0 or less stay as they are.
+    Count,
+}
+
 /// A rule with its settings.
 ///
 /// # Examples
@@ -123,6 +95,10 @@ pub struct SelectConfig {
     pub keep_rejected: KeepFraction,
     /// Of what the shares are taken.
     pub scope: Scope,
+    /// What becomes of the rejected side; where nothing is said, what [`Rule::side_rule`] says.
+    pub side_rule: Option<SideRule>,
+    /// What the weights of a response sum to.
+    pub renormalize: Renormalize,
     /// What happens to the closing end-of-sequence token.
     pub eos: EosRule,
     /// Whose conventions hold.
@@ -135,14 +111,39 @@ impl SelectConfig {
     /// # Errors
     ///
     /// * [`SelectError::NonFiniteThreshold`]: the threshold is infinite or not a number.
-    /// * [`SelectError::ScopeWithoutMeaning`]: the scope is the data set, and the rule keeps no share of anything.
+    /// * [`SelectError::Rule`]: another setting of the rule is out of its range.
+    /// * [`SelectError::ScopeWithoutMeaning`]: the scope is more than a response, and the rule keeps no share of anything.
+    /// * [`SelectError::EmptyBatch`]: the scope is a batch of no pairs.
+    /// * [`SelectError::SideRuleWithoutMeaning`]: there is a side rule, and the rule looks at no score, or at no sign.
+    /// * [`SelectError::RenormalizeScope`]: weights are to be renormalized that a whole data set is selected with.
     pub fn check(&self) -> Result<(), SelectError> {
-        match self.rule {
-            Rule::Threshold { at } if !at.is_finite() => Err(SelectError::NonFiniteThreshold { at }),
-            Rule::Threshold { .. } | Rule::All if self.scope == Scope::DataSet => {
-                Err(SelectError::ScopeWithoutMeaning { rule: self.rule.name() })
-            }
-            _ => Ok(()),
+        self.rule.check()?;
+        let rule = self.rule.name();
+        if self.scope != Scope::Response && !self.rule.keeps_a_share() {
+            return Err(SelectError::ScopeWithoutMeaning { rule, scope: self.scope });
+        }
+        if (self.scope == Scope::Batch { n_pairs: 0 }) {
+            return Err(SelectError::EmptyBatch);
+        }
+        if let (Some(side_rule), None) = (self.side_rule, self.rule.side_rule()) {
+            return Err(SelectError::SideRuleWithoutMeaning { rule, side_rule });
+        }
+        if self.renormalize != Renormalize::Never && self.scope != Scope::Response {
+            return Err(SelectError::RenormalizeScope { scope: self.scope });
+        }
+        Ok(())
+    }
+
+    /// What is done to the scores of a side.
+    pub(crate) fn side_rule_on(&self, side: Side) -> SideRule {
+        self.side_rule.or(self.rule.side_rule()).unwrap_or(SideRule::Same).on(side)
+    }
+
+    /// What share of a side is kept.
+    pub(crate) fn keep(&self, side: Side) -> KeepFraction {
+        match side {
+            Side::Chosen => self.keep_chosen,
+            Side::Rejected => self.keep_rejected,
         }
     }
 }

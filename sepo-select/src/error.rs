@@ -6,6 +6,7 @@ use sepo_data::{ArtifactError, Side};
 use sepo_kernels::KernelError;
 use thiserror::Error;
 
+use crate::weigh::{SideRule, WeighError};
 use crate::{EosRule, Scope};
 
 /// Why a selection could not be made.
@@ -30,14 +31,60 @@ pub enum SelectError {
         /// The threshold given.
         at: f64,
     },
-    /// The rule decides about each token alone, so there is no share to be taken of anything.
+    /// A setting of the rule is out of its range.
+    #[error("the rule `{rule}` cannot be used")]
+    Rule {
+        /// Name of the rule.
+        rule: &'static str,
+        /// Which setting, and why.
+        source: WeighError,
+    },
+    /// A weight is infinite or not a number.
     #[error(
-        "`--scope data-set` has no meaning for `--rule {rule}`, which decides about each token alone; leave it out, or \
-         use `--rule sepo` with the share to be kept"
+        "the rule gives row {row} the weight {weight} at {side} token {token}; bring its settings nearer to 0"
+    )]
+    NonFiniteWeight {
+        /// Row in the source.
+        row: u64,
+        /// The response at fault.
+        side: Side,
+        /// Response token, from 0.
+        token: usize,
+        /// The weight found.
+        weight: f64,
+    },
+    /// The rule keeps no share, so there is none to be taken of anything.
+    #[error(
+        "`--scope {}` has no meaning for `--rule {rule}`, which keeps no share of the tokens; leave it out, or use \
+         `--rule sepo` with the share to be kept",
+        scope.name()
     )]
     ScopeWithoutMeaning {
         /// Name of the rule.
         rule: &'static str,
+        /// The scope asked for.
+        scope: Scope,
+    },
+    /// A batch of no pairs.
+    #[error("a batch has one pair at least: raise `--batch-pairs`")]
+    EmptyBatch,
+    /// There is nothing to be turned around on the rejected side.
+    #[error("`--side-rule {}` has no meaning for `--rule {rule}`, which does not look at the sign of scores", side_rule.name())]
+    SideRuleWithoutMeaning {
+        /// Name of the rule.
+        rule: &'static str,
+        /// The side rule asked for.
+        side_rule: SideRule,
+    },
+    /// Weights of 0 and 1 that a response gets its due of as others do.
+    #[error(
+        "`--renormalize count` has no meaning with `--scope {}`, by which a response gets as many tokens as it has of the \
+         best of several; leave one of them out",
+        scope.name()
+    )]
+    RenormalizeScope {
+        /// The scope asked for.
+        scope: Scope,
     },
     /// A function for one scope was called with the settings of the other.
     #[error("this function does not select with the scope `{}`", scope.name())]

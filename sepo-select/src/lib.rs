@@ -8,6 +8,9 @@
 //!   [`ShardedScores`] one that may be stopped at any moment and goes on from there.
 //! * [`select_pair`] applies a [`SelectConfig`] to one pair; [`select_file`] to a `scores.parquet`.
 //! * [`DataSetCounter`] begins a selection from all responses of a data set together, exact and in little memory.
+//! * [`weigh`] holds the transforms from scores to weights, as functions over slices.
+//! * [`import_response`] takes weights that others have made, by token or by span of the text.
+//! * [`project`](mod@project) carries scores and weights over to the tokens of another tokenizer.
 //! * [`KeepFraction`] is a share of tokens, read as an exact decimal.
 //! * [`SelectReport`] says what a selection did: shares, positions, the fate of the closing end-of-sequence token.
 //! * [`auroc`] and [`MaskQuality`] compare scores and selections with a known truth.
@@ -39,27 +42,38 @@ mod candidates;
 mod config;
 mod data_set;
 mod error;
+mod import;
 mod keep_fraction;
+pub mod project;
 mod quality;
 mod rank;
 mod report;
+mod rule;
 mod scope;
 mod score;
+mod score_spans;
+mod select_batch;
 mod select_file;
 mod select_pair;
 mod token_class;
+pub mod weigh;
+mod weights;
 
-pub use config::{Compat, EosRule, Rule, SelectConfig};
-pub use data_set::{DataSetCounter, DataSetCut, DataSetCuts, DataSetRefiner, DataSetSelector};
+pub use config::{Compat, EosRule, Renormalize, SelectConfig};
+pub use data_set::{DataSetCounter, DataSetCut, DataSetCuts, DataSetRefiner, DataSetSelector, LengthCuts};
 pub use error::{QualityError, SelectError};
+pub use import::{ImportConfig, ImportError, RejectedWeights, ResponseText, Unit, import_response};
 pub use keep_fraction::{KeepFraction, KeepFractionError};
 pub use quality::{MaskQuality, auroc, truth_mask};
 pub use report::{ClassCounts, DropReason, SelectReport, SelectWarning, SideReport};
+pub use rule::Rule;
 pub use scope::Scope;
 pub use score::{
     FinishedShards, ScoreConfig, ScoreError, ScoreReport, Scorer, ShardConfig, ShardProgress, ShardedScores,
     score_pairs,
 };
+pub use score_spans::{ScoreSpans, SpansError};
+pub use select_batch::select_batch;
 pub use select_file::{select_file, select_file_classified};
 pub use select_pair::{PairScores, ResponseEnd, Selected, select_pair};
 pub use sepo_data::{Side, Span};

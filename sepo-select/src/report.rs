@@ -6,7 +6,7 @@ use std::fmt;
 use sepo_data::Side;
 use serde::{Deserialize, Serialize};
 
-use crate::{DataSetCuts, ResponseEnd, SelectConfig, TokenClass};
+use crate::{DataSetCuts, LengthCuts, ResponseEnd, SelectConfig, TokenClass};
 
 /// Bins of the position histogram.
 const N_BINS: usize = 10;
@@ -57,6 +57,16 @@ pub struct SideReport {
     pub n_tokens: u64,
     /// Those that are selected.
     pub n_selected: u64,
+    /// Tokens with a weight below 0.
+    pub n_negative: u64,
+    /// Sum of the weights.
+    pub weight_sum: f64,
+    /// The sum over the number of response tokens: what β is multiplied with on the mean.
+    pub mean_weight: Option<f64>,
+    /// Sum of |weight|.
+    pub weight_mass: f64,
+    /// The share of this side in the sum of |weight| over both: 0.5 where both have a like say.
+    pub mass_share: Option<f64>,
     /// Sum of |score| over all response tokens, in nats.
     pub signal_nats: f64,
     /// Sum of |score| over the selected ones, in nats.
@@ -100,6 +110,9 @@ impl SideReport {
             let bin = i * N_BINS / n;
             self.n_tokens += 1;
             self.n_selected += selected;
+            self.n_negative += u64::from(weight < 0.0);
+            self.weight_sum += f64::from(weight);
+            self.weight_mass += f64::from(weight.abs());
             self.signal_nats += signal;
             self.selected_signal_nats += if selected == 1 { signal } else { 0.0 };
             self.positions[bin] += 1;
@@ -117,6 +130,7 @@ impl SideReport {
     }
 
     fn finish(&mut self) {
+        self.mean_weight = (self.n_tokens > 0).then(|| self.weight_sum / self.n_tokens as f64);
         self.signal_share = (self.signal_nats > 0.0).then(|| self.selected_signal_nats / self.signal_nats);
         self.eos_share = (self.n_eos > 0).then(|| self.n_eos_selected as f64 / self.n_eos as f64);
     }
@@ -170,6 +184,9 @@ pub struct SelectReport {
     /// Where all candidates together part, where the scope is the data set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cuts: Option<DataSetCuts>,
+    /// The same for responses of about one length, from the shortest on, where the scope is that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub length_cuts: Vec<LengthCuts>,
     /// The chosen responses of the pairs kept.
     pub chosen: SideReport,
     /// The rejected responses of the pairs kept.
@@ -187,6 +204,10 @@ impl SelectReport {
     pub(crate) fn finish(&mut self) {
         self.chosen.finish();
         self.rejected.finish();
+        let mass = self.chosen.weight_mass + self.rejected.weight_mass;
+        for side in [&mut self.chosen, &mut self.rejected] {
+            side.mass_share = (mass > 0.0).then(|| side.weight_mass / mass);
+        }
         self.warnings.clear();
         if let (Some(chosen_share), Some(rejected_share)) = (self.chosen.eos_share, self.rejected.eos_share) {
             let (low, high) = (chosen_share.min(rejected_share), chosen_share.max(rejected_share));

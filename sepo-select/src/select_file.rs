@@ -9,11 +9,11 @@ use sepo_data::{
 };
 use serde_json::Value;
 
-use crate::data_set::{DataSetSelector, selector};
+use crate::data_set::{StrataSelector, selector};
 use crate::report::ReportedResponse;
 use crate::{
     EosRule, KeepFraction, PairScores, ResponseEnd, Rule, Scope, SelectConfig, SelectError, SelectReport,
-    Selected, TokenClass, select_pair,
+    Selected, TokenClass, select_batch, select_pair,
 };
 
 /// Pairs held in memory at a time.
@@ -77,22 +77,29 @@ fn run(
     let mut writer = SelectionWriter::create(out, selection_meta(scores, reader.meta(), config)?)?;
     let mut report = SelectReport { config: *config, ..SelectReport::default() };
     let mut of_all = match config.scope {
-        Scope::Response => None,
-        Scope::DataSet => Some(selector(scores, config)?),
+        Scope::Response | Scope::Batch { .. } => None,
+        Scope::DataSet | Scope::Length => Some(selector(scores, config)?),
+    };
+    // Batches do not straddle chunks.
+    let n_chunk = match config.scope {
+        Scope::Batch { n_pairs } => n_pairs,
+        _ => CHUNK_PAIRS,
     };
     loop {
-        let chunk = reader.by_ref().take(CHUNK_PAIRS).collect::<Result<Vec<_>, ArtifactError>>()?;
+        let chunk = reader.by_ref().take(n_chunk).collect::<Result<Vec<_>, ArtifactError>>()?;
         if chunk.is_empty() {
             break;
         }
-        let selected = select_chunk(config, &chunk, eos_token_id, of_all.as_mut());
+        let selected = select_chunk(config, &chunk, eos_token_id, of_all.as_mut())?;
         for (pair, selected) in chunk.into_iter().zip(selected) {
-            if let Some(kept) = report.add(pair, selected?, eos_token_id, classify) {
+            if let Some(kept) = report.add(pair, selected, eos_token_id, classify) {
                 writer.write(&kept)?;
             }
         }
     }
-    report.cuts = of_all.map(DataSetSelector::finish).transpose()?;
+    if let Some(of_all) = of_all {
+        (report.cuts, report.length_cuts) = of_all.finish()?;
+    }
     report.finish();
     let meta = writer.meta_mut();
     meta.n_dropped.clone_from(&report.n_dropped);
@@ -106,12 +113,19 @@ fn select_chunk(
     config: &SelectConfig,
     chunk: &[ScoredPair],
     eos_token_id: Option<u32>,
-    of_all: Option<&mut DataSetSelector>,
-) -> Vec<Result<Selected, SelectError>> {
-    match of_all {
-        None => chunk.par_iter().map(|pair| select_pair(config, scores_of(pair, eos_token_id))).collect(),
-        Some(of_all) => chunk.iter().map(|pair| of_all.select(scores_of(pair, eos_token_id))).collect(),
+    of_all: Option<&mut StrataSelector>,
+) -> Result<Vec<Selected>, SelectError> {
+    if let Some(of_all) = of_all {
+        return chunk.iter().map(|pair| of_all.select(scores_of(pair, eos_token_id))).collect();
     }
+    if let Scope::Batch { .. } = config.scope {
+        let batch: Vec<_> = chunk.iter().map(|pair| scores_of(pair, eos_token_id)).collect();
+        return select_batch(config, &batch);
+    }
+    // The first error in the file's order, whichever was found first.
+    let selected: Vec<_> =
+        chunk.par_iter().map(|pair| select_pair(config, scores_of(pair, eos_token_id))).collect();
+    selected.into_iter().collect()
 }
 
 fn scores_of(pair: &ScoredPair, eos_token_id: Option<u32>) -> PairScores<'_> {
@@ -190,13 +204,10 @@ fn selection_meta(
 
 /// The share of a response that the rule keeps by design; none where the number follows from the scores.
 fn nominal_share(config: &SelectConfig, keep: KeepFraction) -> Option<f64> {
-    if config.scope == Scope::DataSet {
-        return None;
-    }
     match config.rule {
-        Rule::Sepo | Rule::Salience | Rule::Random { .. } => Some(keep.as_f64()),
+        _ if config.scope != Scope::Response => None,
         Rule::All => Some(1.0),
-        Rule::Threshold { .. } => None,
+        rule => rule.keeps_a_share().then(|| keep.as_f64()),
     }
 }
 

@@ -1,11 +1,10 @@
 //! One pair's scores into weights.
 
 use sepo_data::Side;
-use sepo_kernels::{Extreme, KernelError};
 
 use crate::candidates::{candidates, closing_token, selects_both_closing_tokens};
-use crate::rank::{draw, rank};
-use crate::{DropReason, Rule, Scope, SelectConfig, SelectError};
+use crate::weights::{Place, weights};
+use crate::{DropReason, Scope, SelectConfig, SelectError};
 
 /// How a response ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -57,7 +56,7 @@ pub struct PairScores<'a> {
     pub rejected_end: ResponseEnd,
 }
 
-/// The weights of one pair: 1 for a selected token, 0 for any other.
+/// The weights of one pair: 0 for a token that is not selected; 1 for any other, where the rule does not weigh them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Selected {
     /// One weight a chosen token.
@@ -67,6 +66,14 @@ pub struct Selected {
 }
 
 impl Selected {
+    /// The weights of a side.
+    pub(crate) fn weights_mut(&mut self, side: Side) -> &mut Vec<f32> {
+        match side {
+            Side::Chosen => &mut self.chosen_weights,
+            Side::Rejected => &mut self.rejected_weights,
+        }
+    }
+
     /// Why the pair is of no use, where a side has nothing selected: its mean log-probability is undefined.
     #[must_use]
     pub fn drop_reason(&self) -> Option<DropReason> {
@@ -82,8 +89,9 @@ impl Selected {
 
 /// A weight for every response token of one pair.
 ///
-/// Equal to sorting each side's candidates by score, stably, and giving the first `count` the weight 1. An empty
-/// response gives no weights.
+/// For the rules that keep a share, equal to sorting each side's candidates by score, stably, and giving the first
+/// `count` the weight 1; for all others, see [`Rule`](crate::Rule). What is no candidate has the weight 0. An empty response
+/// gives no weights.
 ///
 /// # Ties
 ///
@@ -92,8 +100,9 @@ impl Selected {
 /// # Errors
 ///
 /// * [`SelectError::NonFiniteScore`]: a score of either side is infinite or not a number, candidate or not.
-/// * [`SelectError::NonFiniteThreshold`]: so is the threshold.
-/// * [`SelectError::OtherScope`]: the shares are those of a whole data set, of which a pair does not know.
+/// * [`SelectError::NonFiniteWeight`]: so is a weight.
+/// * Those of [`SelectConfig::check`].
+/// * [`SelectError::OtherScope`]: the shares are those of more than a response, of which a pair does not know.
 /// * [`SelectError::Rank`]: a response has more than `u32::MAX` tokens.
 ///
 /// # Examples
@@ -112,49 +121,20 @@ pub fn select_pair(config: &SelectConfig, pair: PairScores<'_>) -> Result<Select
         return Err(SelectError::OtherScope { scope: config.scope });
     }
     let closes = selects_both_closing_tokens(config, [pair.chosen_end, pair.rejected_end]);
+    let n_shared = pair.chosen_scores.len().min(pair.rejected_scores.len());
     let select = |side, scores: &[f32], end| -> Result<Vec<f32>, SelectError> {
         let row = pair.row;
         let candidates = candidates(config, (row, side), scores, end)?;
-        let selected = select_side(config, row, side, &scores[candidates.clone()])
-            .map_err(|source| SelectError::Rank { row, side, source })?;
-        let mut weights = vec![0.0; scores.len()];
-        for index in selected {
-            weights[candidates.start + index as usize] = 1.0;
-        }
+        let place = Place { row, side, first: candidates.start, n_shared };
+        let mut all = vec![0.0; scores.len()];
+        all[candidates.clone()].copy_from_slice(&weights(config, place, &scores[candidates])?);
         if closes {
-            weights[closing_token(scores.len(), end)].fill(1.0);
+            all[closing_token(scores.len(), end)].fill(1.0);
         }
-        Ok(weights)
+        Ok(all)
     };
     Ok(Selected {
         chosen_weights: select(Side::Chosen, pair.chosen_scores, pair.chosen_end)?,
         rejected_weights: select(Side::Rejected, pair.rejected_scores, pair.rejected_end)?,
     })
-}
-
-/// Indices into the candidates' scores.
-fn select_side(config: &SelectConfig, row: u64, side: Side, scores: &[f32]) -> Result<Vec<u32>, KernelError> {
-    let n_values = scores.len();
-    let n = u32::try_from(n_values).map_err(|_| KernelError::TooMany { n_values })?;
-    let (keep, extreme) = match side {
-        Side::Chosen => (config.keep_chosen, Extreme::Highest),
-        Side::Rejected => (config.keep_rejected, Extreme::Lowest),
-    };
-    let count = config.compat.count(keep, n_values);
-    match config.rule {
-        Rule::Sepo => rank(scores, count, extreme),
-        Rule::Salience => {
-            let magnitudes: Vec<f32> = scores.iter().map(|s| s.abs()).collect();
-            rank(&magnitudes, count, Extreme::Highest)
-        }
-        Rule::Threshold { at } => {
-            let is_selected = |score: f32| match side {
-                Side::Chosen => f64::from(score) >= at,
-                Side::Rejected => f64::from(score) <= -at,
-            };
-            Ok((0..n).zip(scores).filter(|&(_, &score)| is_selected(score)).map(|(i, _)| i).collect())
-        }
-        Rule::Random { seed } => Ok(draw(n, count, seed, row, side)),
-        Rule::All => Ok((0..n).collect()),
-    }
 }

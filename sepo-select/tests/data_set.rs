@@ -115,7 +115,7 @@ proptest! {
         compat in prop_oneof![Just(Compat::Exact), Just(Compat::Official)],
     ) {
         let config =
-            SelectConfig { rule, keep_chosen, keep_rejected, eos, compat, scope: Scope::DataSet };
+            SelectConfig { rule, keep_chosen, keep_rejected, eos, compat, scope: Scope::DataSet, ..SelectConfig::default() };
         let (found, cuts) = selected(&config, &pairs).unwrap();
         let [(chosen, chosen_last), (rejected, rejected_last)] =
             [0, 1].map(|side| naive(&config, &pairs, side));
@@ -166,7 +166,7 @@ fn a_random_selection_has_the_size_of_the_best_one_and_follows_its_seed() {
 fn what_has_no_meaning_is_refused() {
     for rule in [Rule::All, Rule::Threshold { at: 0.5 }] {
         let error = DataSetCounter::new(&data_set(rule)).unwrap_err();
-        assert!(matches!(error, SelectError::ScopeWithoutMeaning { rule: name } if name == rule.name()));
+        assert!(matches!(error, SelectError::ScopeWithoutMeaning { rule: name, .. } if name == rule.name()));
     }
     let error = select_pair(&data_set(Rule::Sepo), PairScores::default()).unwrap_err();
     assert!(matches!(error, SelectError::OtherScope { scope: Scope::DataSet }));

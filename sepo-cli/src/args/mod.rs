@@ -7,6 +7,7 @@ mod memory;
 mod objective;
 mod run;
 mod scope;
+mod select;
 mod shards;
 mod shown;
 mod stage;
@@ -21,10 +22,10 @@ pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;
 pub(crate) use objective::{ObjectiveArgs, ObjectiveName};
 pub(crate) use run::RunArgs;
+pub(crate) use scope::ScopeArg;
+pub(crate) use select::{RuleArg, RuleSettings, SelectArgs};
 pub(crate) use shown::{ExplainArgs, GenerateArgs, QuickstartArgs, ReportArgs};
-pub(crate) use stage::{
-    EosArg, EvalArgs, OracleArgs, RuleArg, ScoreArgs, SelectArgs, SftArgs, TrainCommandArgs,
-};
+pub(crate) use stage::{EvalArgs, OracleArgs, ScoreArgs, SftArgs, TrainCommandArgs};
 pub(crate) use train::TrainArgs;
 pub(crate) use watch::WatchArgs;
 

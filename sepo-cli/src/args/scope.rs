@@ -1,21 +1,15 @@
 //! Of what a share is taken.
 
 use clap::ValueEnum;
-use sepo_select::Scope;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ScopeArg {
     /// Of each response
     Response,
+    /// Of that side of `--batch-pairs` pairs that follow each other; pairs left without a token are dropped
+    Batch,
     /// Of all responses of that side together; pairs left without a token are dropped
     DataSet,
-}
-
-impl From<ScopeArg> for Scope {
-    fn from(scope: ScopeArg) -> Self {
-        match scope {
-            ScopeArg::Response => Self::Response,
-            ScopeArg::DataSet => Self::DataSet,
-        }
-    }
+    /// Of all responses of that side that are about as long, from 2^i to 2^(i + 1) - 1 tokens
+    Length,
 }

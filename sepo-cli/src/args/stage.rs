@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use sepo_select::KeepFraction;
+use clap::Args;
 
-use super::scope::ScopeArg;
 use super::shards::ShardArgs;
 use super::train::DtypeArg;
 use super::watch::BestArg;
@@ -93,69 +91,6 @@ pub(crate) struct ScoreArgs {
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
-    #[command(flatten)]
-    pub(crate) machine: MachineArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RuleArg {
-    /// The highest scores of the chosen, the lowest of the rejected response
-    Sepo,
-    /// The largest absolute scores of both
-    Salience,
-    /// Chosen scores from `--threshold` up, rejected ones from its negative down
-    Threshold,
-    /// As many as sepo, drawn at random
-    Random,
-    /// Every token
-    All,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EosArg {
-    /// A token like any other
-    Rule,
-    /// Never selected
-    Never,
-    /// Selected on both sides
-    Both,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SelectArgs {
-    /// `scores.parquet`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) scores: PathBuf,
-    /// File to write
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Share of each chosen response, or of all chosen tokens [default: 0.3]
-    #[arg(long, value_name = "SHARE")]
-    pub(crate) keep_chosen: Option<KeepFraction>,
-    /// Share of each rejected response, or of all rejected tokens [default: 0.3]
-    #[arg(long, value_name = "SHARE")]
-    pub(crate) keep_rejected: Option<KeepFraction>,
-    /// Which tokens
-    #[arg(long, value_enum, default_value_t = RuleArg::Sepo)]
-    pub(crate) rule: RuleArg,
-    /// Of what the shares are taken
-    #[arg(long, value_enum, default_value_t = ScopeArg::Response)]
-    pub(crate) scope: ScopeArg,
-    /// Smallest score, for `--rule threshold`
-    #[arg(long, value_name = "NATS", allow_negative_numbers = true, required_if_eq("rule", "threshold"))]
-    pub(crate) threshold: Option<f64>,
-    /// Seed, for `--rule random` [default: 0]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    /// What happens to the closing end-of-sequence token
-    #[arg(long, value_enum, default_value_t = EosArg::Rule)]
-    pub(crate) eos: EosArg,
-    /// Count as the paper's script does; the first response token is never a candidate
-    #[arg(long)]
-    pub(crate) official_compat: bool,
-    /// Model folder whose tokenizer tells classes of tokens apart
-    #[arg(long, value_name = "DIR")]
-    pub(crate) tokenizer: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

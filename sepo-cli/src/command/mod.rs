@@ -16,6 +16,7 @@ pub(crate) mod score;
 mod score_identity;
 mod score_result;
 pub(crate) mod select;
+mod select_config;
 mod sft;
 mod stage;
 pub(crate) mod train;

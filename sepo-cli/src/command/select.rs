@@ -4,11 +4,11 @@ use std::path::Path;
 
 use sepo_data::{PairTokenizer, TokenizeConfig};
 use sepo_select::{
-    Compat, DataSetCut, EosRule, Rule, SelectConfig, SelectReport, SideReport, TokenClass, select_file,
-    select_file_classified,
+    DataSetCut, SelectConfig, SelectReport, SideReport, TokenClass, select_file, select_file_classified,
 };
 
-use crate::args::{EosArg, RuleArg, SelectArgs};
+use super::select_config::config;
+use crate::args::SelectArgs;
 use crate::console::{grouped, percent, result, warn};
 use crate::exit::{CliError, Exit};
 use crate::model_dir::load_tokenizer;
@@ -49,45 +49,6 @@ pub(crate) fn check_kept(report: &SelectReport) -> Result<(), CliError> {
     Ok(())
 }
 
-fn config(args: &SelectArgs) -> Result<SelectConfig, CliError> {
-    let foreign = |flag: &str, rule: &str| {
-        CliError::usage(
-            format!("`{flag}` has a meaning for `--rule {rule}` only"),
-            format!("leave `{flag}` out"),
-        )
-    };
-    if args.threshold.is_some() && args.rule != RuleArg::Threshold {
-        return Err(foreign("--threshold", "threshold"));
-    }
-    if args.seed.is_some() && args.rule != RuleArg::Random {
-        return Err(foreign("--seed", "random"));
-    }
-    let shares = [("--keep-chosen", args.keep_chosen), ("--keep-rejected", args.keep_rejected)];
-    let keeps_a_share = !matches!(args.rule, RuleArg::Threshold | RuleArg::All);
-    if let Some((flag, _)) = shares.into_iter().find(|(_, share)| share.is_some() && !keeps_a_share) {
-        return Err(foreign(flag, "sepo|salience|random"));
-    }
-    let default = SelectConfig::default();
-    Ok(SelectConfig {
-        rule: match args.rule {
-            RuleArg::Sepo => Rule::Sepo,
-            RuleArg::Salience => Rule::Salience,
-            RuleArg::Threshold => Rule::Threshold { at: args.threshold.unwrap_or(0.0) },
-            RuleArg::Random => Rule::Random { seed: args.seed.unwrap_or(0) },
-            RuleArg::All => Rule::All,
-        },
-        keep_chosen: args.keep_chosen.unwrap_or(default.keep_chosen),
-        keep_rejected: args.keep_rejected.unwrap_or(default.keep_rejected),
-        scope: args.scope.into(),
-        eos: match args.eos {
-            EosArg::Rule => EosRule::Rule,
-            EosArg::Never => EosRule::Never,
-            EosArg::Both => EosRule::Both,
-        },
-        compat: if args.official_compat { Compat::Official } else { Compat::Exact },
-    })
-}
-
 /// The class of a token, special ones by the tokenizer's word.
 pub(crate) fn class(tokenizer: &PairTokenizer, id: u32) -> TokenClass {
     let special = tokenizer.special_tokens();
@@ -114,6 +75,16 @@ pub(crate) fn describe(report: &SelectReport, out: &Path) -> String {
     for (name, cut) in cuts {
         text += &format!("\nof all {name} candidates: {}", describe_cut(cut));
     }
+    for stratum in &report.length_cuts {
+        let (from, cuts) = (stratum.from_tokens, &stratum.cuts);
+        for (name, cut) in [("chosen", &cuts.chosen), ("rejected", &cuts.rejected)] {
+            text += &format!(
+                "\nof {name} candidates in responses of {from} to {} tokens: {}",
+                2 * from - 1,
+                describe_cut(cut)
+            );
+        }
+    }
     text
 }
 
@@ -136,6 +107,16 @@ fn describe_side(side: &SideReport) -> String {
         percent(side.signal_share),
         percent(side.eos_share)
     );
+    if let Some(mean) = side.mean_weight {
+        let negative = match side.n_negative {
+            0 => String::new(),
+            n => format!(", {} below 0", grouped(n)),
+        };
+        text += &format!(
+            "\n  mean weight {mean:.4}{negative}; {} of the mass of both sides",
+            percent(side.mass_share)
+        );
+    }
     let share = |selected: u64, of: u64| format!("{:.0}", 100.0 * selected as f64 / of.max(1) as f64);
     let bins =
         side.selected_positions.iter().zip(&side.positions).map(|(selected, all)| share(*selected, *all));

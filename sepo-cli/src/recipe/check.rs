@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use sepo_loss::{LossError, Normalizer, Objective};
-use sepo_select::{Rule, Scope};
+use sepo_select::Scope;
 use sepo_train::{TrainConfig, TrainError};
 
 use super::Recipe;
@@ -88,14 +88,14 @@ fn check_idle(recipe: &Recipe, places: &Places) -> Result<(), Located> {
         // Divides by the share.
         ("train.normalizer", nominal),
     ];
-    if matches!(recipe.select.rule, Rule::Threshold { .. } | Rule::All)
+    if !recipe.select.rule.keeps_a_share()
         && let Some((key, _)) = of_share.into_iter().find(|(key, needs_it)| *needs_it && places.has(key))
     {
         let without = format!("for the rule `{}`, which keeps no fixed share", recipe.select.rule.name());
         return Err(idle(places, key, &without));
     }
-    if nominal && recipe.select.scope == Scope::DataSet && places.has("train.normalizer") {
-        let without = "where `select.scope` is the data set, and no response keeps a fixed share";
+    if nominal && recipe.select.scope != Scope::Response && places.has("train.normalizer") {
+        let without = "where `select.scope` is more than a response, and no response keeps a fixed share";
         return Err(idle(places, "train.normalizer", without));
     }
     Ok(())

@@ -10,9 +10,19 @@ use super::section::SECTIONS;
 use crate::exit::CliError;
 
 /// Flags whose key has another name, and the key.
-const RENAMED: [(&str, &str); 10] = [
+const RENAMED: [(&str, &str); 20] = [
     ("--oracle-fraction", "oracle.fraction"),
     ("--threshold", "select.rule.threshold.at"),
+    ("--quantile", "select.rule.quantile.q"),
+    ("--penalty", "select.rule.asr.penalty"),
+    ("--k", "select.rule.tis.k"),
+    ("--mu", "select.rule.tis.mu"),
+    ("--low", "select.rule.tis.low"),
+    ("--high", "select.rule.tis.high"),
+    ("--slope", "select.rule.tgdpo.slope"),
+    ("--decay", "select.rule.d2po.gamma"),
+    ("--tail-weight", "select.rule.ld-dpo.alpha"),
+    ("--batch-pairs", "select.scope.batch.n_pairs"),
     ("--official-compat", "select.compat"),
     ("--chat-template", "tokens.template"),
     ("--text-as-chat", "tokens.text"),

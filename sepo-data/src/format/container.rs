@@ -18,7 +18,7 @@ const SPOOLED_BLOW_UP: u64 = 200;
 
 /// How rows are stored in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Container {
+pub(crate) enum Container {
     Parquet,
     /// An Arrow IPC file or stream.
     Arrow,
@@ -28,7 +28,7 @@ pub(super) enum Container {
 
 /// How the bytes of a file are compressed as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(crate) enum Compression {
     None,
     Gzip,
     Zstd,
@@ -60,7 +60,7 @@ pub(super) fn by_name(name: &str) -> Option<(Container, Compression, &str)> {
 }
 
 /// The container and the compression of `path`.
-pub(super) fn by_path(path: &Path) -> Result<(Container, Compression), DataError> {
+pub(crate) fn by_path(path: &Path) -> Result<(Container, Compression), DataError> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     by_name(name)
         .map(|(container, compression, _)| (container, compression))
@@ -68,7 +68,7 @@ pub(super) fn by_path(path: &Path) -> Result<(Container, Compression), DataError
 }
 
 /// A stream of the decompressed bytes of `path`. Files of several gzip members or zstd frames are read to the end.
-pub(super) fn open_stream(
+pub(crate) fn open_stream(
     path: &Path,
     compression: Compression,
 ) -> Result<Box<dyn BufRead + Send>, DataError> {
@@ -87,7 +87,7 @@ pub(super) fn open_stream(
 /// A file with the decompressed bytes of `path`, at its start.
 ///
 /// Parquet and Arrow IPC need to seek, so a compressed one is first decompressed to a nameless temporary file.
-pub(super) fn open_seekable(path: &Path, compression: Compression) -> Result<File, DataError> {
+pub(crate) fn open_seekable(path: &Path, compression: Compression) -> Result<File, DataError> {
     if compression == Compression::None {
         return File::open(path).map_err(|source| DataError::Open { path: path.to_owned(), source });
     }

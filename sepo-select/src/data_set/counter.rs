@@ -88,16 +88,17 @@ impl DataSetCounter {
     ///
     /// # Errors
     ///
-    /// * [`SelectError::OtherScope`]: `config` is for single responses.
-    /// * [`SelectError::ScopeWithoutMeaning`]: the rule looks at each token alone.
+    /// * [`SelectError::OtherScope`]: `config` is for single responses or batches.
+    /// * [`SelectError::ScopeWithoutMeaning`]: the rule keeps no share.
     pub fn new(config: &SelectConfig) -> Result<Self, SelectError> {
         config.check()?;
         if config.scope != Scope::DataSet {
             return Err(SelectError::OtherScope { scope: config.scope });
         }
         let side = |side| {
-            let ranking = Ranking::of(config.rule, side)
-                .ok_or(SelectError::ScopeWithoutMeaning { rule: config.rule.name() })?;
+            let without_meaning =
+                SelectError::ScopeWithoutMeaning { rule: config.rule.name(), scope: config.scope };
+            let ranking = Ranking::of(config, side).ok_or(without_meaning)?;
             Ok::<_, SelectError>((ranking, Histogram::new()))
         };
         Ok(Self { config: *config, sides: [side(Side::Chosen)?, side(Side::Rejected)?] })

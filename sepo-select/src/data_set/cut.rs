@@ -26,3 +26,13 @@ pub struct DataSetCuts {
     /// The rejected responses.
     pub rejected: DataSetCut,
 }
+
+/// Where the responses of about one length part.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LengthCuts {
+    /// Tokens of the shortest responses among them; those of the longest are less than twice as many.
+    pub from_tokens: u64,
+    /// Where they part.
+    pub cuts: DataSetCuts,
+}

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use sepo_data::{ResponseScores, TokenScores, TokenScoresReader};
 
-use super::{DataSetCounter, DataSetSelector};
+use super::StrataSelector;
+use super::strata::StrataCounter;
 use crate::{PairScores, ResponseEnd, SelectConfig, SelectError};
 
 /// What selects from the pairs of a file, one after the other.
 ///
 /// # Errors
 ///
-/// Those of [`DataSetCounter`], and [`SelectError::Artifact`] where the file cannot be read.
-pub(crate) fn selector(path: &Path, config: &SelectConfig) -> Result<DataSetSelector, SelectError> {
-    let mut counter = DataSetCounter::new(config)?;
+/// Those of [`DataSetCounter`](crate::DataSetCounter), and [`SelectError::Artifact`] where the file cannot be read.
+pub(crate) fn selector(path: &Path, config: &SelectConfig) -> Result<StrataSelector, SelectError> {
+    let mut counter = StrataCounter::new(config);
     pass(path, |pair| counter.add(pair))?;
     let mut refiner = counter.refine()?;
     pass(path, |pair| refiner.add(pair))?;

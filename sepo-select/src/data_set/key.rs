@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sepo_data::Side;
 
-use crate::Rule;
+use crate::{Rule, SelectConfig};
 
 /// What one side is ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,14 +16,14 @@ pub(super) enum Ranking {
 }
 
 impl Ranking {
-    /// The ranking of a side; `None` for rules that look at each token alone.
-    pub(super) fn of(rule: Rule, side: Side) -> Option<Self> {
-        match (rule, side) {
-            (Rule::Sepo, Side::Chosen) => Some(Self::Highest),
-            (Rule::Sepo, Side::Rejected) => Some(Self::Lowest),
-            (Rule::Salience, _) => Some(Self::Magnitude),
-            (Rule::Random { seed }, _) => Some(Self::Random { seed }),
-            (Rule::Threshold { .. } | Rule::All, _) => None,
+    /// The ranking of a side; `None` for rules that keep no share.
+    pub(super) fn of(config: &SelectConfig, side: Side) -> Option<Self> {
+        match config.rule {
+            Rule::Sepo if config.side_rule_on(side).is_turned() => Some(Self::Lowest),
+            Rule::Sepo => Some(Self::Highest),
+            Rule::Salience => Some(Self::Magnitude),
+            Rule::Random { seed } => Some(Self::Random { seed }),
+            _ => None,
         }
     }
 

@@ -10,8 +10,10 @@ mod file;
 mod histogram;
 mod key;
 mod selector;
+mod strata;
 
 pub use counter::{DataSetCounter, DataSetRefiner};
-pub use cut::{DataSetCut, DataSetCuts};
+pub use cut::{DataSetCut, DataSetCuts, LengthCuts};
 pub(crate) use file::selector;
 pub use selector::DataSetSelector;
+pub(crate) use strata::StrataSelector;
