@@ -74,6 +74,7 @@ macro_rules! exits_with {
 exits_with! {
     sepo_data::DataError => Data,
     sepo_data::ArtifactError => Data,
+    sepo_data::WeightsError => Data,
     sepo_data::TokenizeError => Usage,
     sepo_data::TemplateError => Usage,
     sepo_data::planted::PlantedError => Data,

@@ -70,13 +70,21 @@ fn every_subcommand_has_help_and_refuses_an_unknown_flag() {
         .filter(|name| !name.is_empty() && *name != "help")
         .collect();
     let expected = [
-        "data", "sft", "oracle", "score", "select", "train", "eval", "generate", "explain", "report",
-        "doctor",
+        "data", "sft", "oracle", "score", "select", "weights", "train", "eval", "generate", "explain",
+        "report", "doctor",
     ];
     for name in expected {
         assert!(names.contains(&name), "no `{name}` in {names:?}");
     }
-    for name in names.into_iter().chain(["data check", "data show", "data convert", "data generate"]) {
+    for name in names.into_iter().chain([
+        "data check",
+        "data show",
+        "data convert",
+        "data generate",
+        "weights import",
+        "weights export",
+        "weights project",
+    ]) {
         let words = || name.split(' ');
         let text = sepo(words().chain(["--help"])).done().stdout;
         assert!(text.contains(&format!("Usage: sepo-cli {name}")), "{text}");

@@ -90,5 +90,5 @@ pub use tokenize::{
 pub use tokenized::{Span, TokenizedPair, TokenizedResponse};
 pub use weights::{
     GivenKind, GivenRow, GivenWeights, GivenWeightsReader, SpanUnit, WeightColumns, WeightedSpan,
-    WeightsError, byte_spans,
+    WeightsError, WeightsWriter, byte_spans,
 };

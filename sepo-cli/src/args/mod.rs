@@ -13,6 +13,7 @@ mod shown;
 mod stage;
 mod train;
 mod watch;
+mod weights;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +29,7 @@ pub(crate) use shown::{ExplainArgs, GenerateArgs, QuickstartArgs, ReportArgs};
 pub(crate) use stage::{EvalArgs, OracleArgs, ScoreArgs, SftArgs, TrainCommandArgs};
 pub(crate) use train::TrainArgs;
 pub(crate) use watch::WatchArgs;
+pub(crate) use weights::{ExportArgs, ImportArgs, ProjectArgs, WeightsCommand};
 
 /// Selective preference optimization: score every token of a preference data set, keep the few that matter, train on
 /// those alone.
@@ -51,6 +53,9 @@ pub(crate) enum Command {
     Score(ScoreArgs),
     /// Keep the tokens that carry the preference
     Select(SelectArgs),
+    /// Take weights from elsewhere, hand them on, or carry them over to another tokenizer
+    #[command(subcommand)]
+    Weights(WeightsCommand),
     /// Train a policy on selected tokens, or on whole responses
     Train(TrainCommandArgs),
     /// Measure a model on held-out pairs

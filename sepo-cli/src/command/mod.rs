@@ -21,6 +21,7 @@ mod sft;
 mod stage;
 pub(crate) mod train;
 mod train_data;
+mod weights;
 
 pub(crate) use explain::heatmap;
 pub(crate) use report::{curves, find_runs};
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Oracle(args) => oracle::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Select(args) => select::run(&args),
+        Command::Weights(command) => weights::run(&command),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Generate(args) => generate::run(&args),

@@ -98,7 +98,7 @@ impl ExampleReader<'_> {
         {
             return Err(CliError::usage(
                 "the selection was made with another tokenizer than the model's, so its ids do not mean the same",
-                "score with an oracle that shares the policy's tokenizer",
+                "carry it over with `sepo-cli weights project`, or score with an oracle that shares the policy's tokenizer",
             ));
         }
         let nominal = matches!(self.objective, Objective::SePo { normalizer: Normalizer::Nominal, .. });

@@ -143,9 +143,14 @@ impl World {
 
     /// A random Llama with a tokenizer trained on the built-in texts.
     pub(crate) fn write_model(&self, name: &str, n_positions: usize) {
+        self.write_model_of(name, n_positions, 400);
+    }
+
+    /// The same with so many tokens.
+    pub(crate) fn write_model_of(&self, name: &str, n_positions: usize, n_tokens: usize) {
         let dir = self.dir.path().join(name);
         let texts: Vec<String> = base_texts(100, 1).iter().map(sepo_data::planted::BaseText::text).collect();
-        let tokenizer = train_tokenizer(texts, 400).unwrap();
+        let tokenizer = train_tokenizer(texts, n_tokens).unwrap();
         let config = json!({
             "model_type": "llama", "vocab_size": tokenizer.get_vocab_size(true), "hidden_size": 16,
             "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,

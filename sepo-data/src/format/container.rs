@@ -47,7 +47,7 @@ impl Compression {
 }
 
 /// What a file name says: container, compression, and the name without the endings. `None`: it says nothing.
-pub(super) fn by_name(name: &str) -> Option<(Container, Compression, &str)> {
+pub(crate) fn by_name(name: &str) -> Option<(Container, Compression, &str)> {
     let (compression, inner) = Compression::of(name);
     let (stem, ending) = inner.rsplit_once('.')?;
     let container = match ending {

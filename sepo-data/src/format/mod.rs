@@ -58,7 +58,7 @@ mod write_parquet;
 
 pub use bad_row::BadRow;
 pub use column::FoundColumn;
-pub(crate) use container::{Container, by_path, open_seekable, open_stream};
+pub(crate) use container::{Compression, Container, by_name, by_path, open_seekable, open_stream};
 pub use content::content_format;
 pub use detect::Detected;
 pub use input::input_files;

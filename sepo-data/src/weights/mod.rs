@@ -11,6 +11,7 @@
 //! order.
 
 mod error;
+mod export;
 mod json;
 mod parquet;
 mod reader;
@@ -18,6 +19,7 @@ mod row;
 mod units;
 
 pub use error::{GivenKind, WeightsError};
+pub use export::WeightsWriter;
 pub use reader::{GivenWeightsReader, WeightColumns};
 pub use row::{GivenRow, GivenWeights, WeightedSpan};
 pub use units::{SpanUnit, byte_spans};

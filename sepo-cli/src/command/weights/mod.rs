@@ -1,0 +1,19 @@
+//! `sepo-cli weights`
+
+mod counts;
+mod export;
+mod import;
+mod origin;
+mod project;
+mod rows;
+
+use crate::args::WeightsCommand;
+use crate::exit::{CliError, Exit};
+
+pub(super) fn run(command: &WeightsCommand) -> Result<Exit, CliError> {
+    match command {
+        WeightsCommand::Import(args) => import::run(args),
+        WeightsCommand::Export(args) => export::run(args),
+        WeightsCommand::Project(args) => project::run(args),
+    }
+}
