@@ -167,6 +167,26 @@ fn a_value_that_cannot_be_used_is_named_with_its_line() {
         ("max_steps = 3", "max_steps = \"x\"", &["`train.max_steps`", "recipe.toml:25:13"]),
         ("max_steps = 3", "beta = 0.1", &["`train.beta` has no meaning", "`sepo`", "recipe.toml:25:1"]),
         ("keep_chosen = 0.3", "rule = \"best\"", &["`select.rule`", "`salience`", "recipe.toml:20:8"]),
+        (
+            "keep_chosen = 0.3",
+            "rule = { tis = { low = 2.0, high = 1.0 } }",
+            &["`select.rule`", "`high` is 1", "recipe.toml:20:8"],
+        ),
+        (
+            "keep_chosen = 0.3",
+            "rule = { tis = { nu = 2.0 } }",
+            &["`select.rule.tis.nu`", "`mu`", "recipe.toml:20:18"],
+        ),
+        (
+            "keep_chosen = 0.3",
+            "rule = \"d2po\"\nside_rule = \"same\"",
+            &["`select.side_rule` has no meaning", "`d2po`", "recipe.toml:21:1"],
+        ),
+        (
+            "keep_chosen = 0.3",
+            "rule = \"tgdpo\"\nscope = \"length\"",
+            &["`select.scope` has no meaning", "keeps no share", "recipe.toml:21:1"],
+        ),
         ("policy = \"model\"", "", &["`models.policy` is missing", "recipe.toml:9:2"]),
         (
             "keep_chosen = 0.3",

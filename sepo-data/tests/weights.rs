@@ -9,7 +9,12 @@ use arrow::array::{ArrayRef, Float32Array, Int64Array, ListArray, RecordBatch, S
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
 use parquet::arrow::ArrowWriter;
-use sepo_data::{GivenRow, GivenWeights, GivenWeightsReader, WeightColumns, WeightedSpan, WeightsError};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use sepo_data::{
+    GivenRow, GivenWeights, GivenWeightsReader, SelectedPair, WeightColumns, WeightedSpan, WeightsError,
+    WeightsWriter,
+};
 
 fn read(path: &Path) -> Result<Vec<GivenRow>, WeightsError> {
     GivenWeightsReader::open(path, WeightColumns::default())?.collect()
@@ -112,4 +117,35 @@ fn what_is_wrong_is_named_with_its_row_and_column() {
     let damaged = dir.path().join("weights.parquet");
     std::fs::write(&damaged, "PAR1 not at all PAR1").unwrap();
     assert!(read(&damaged).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn damaged_files_are_errors_and_never_a_panic(
+        places in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in any::<prop::sample::Index>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let spans = r#"[{"start": 0, "end": 3, "weight": 0.25}]"#;
+        let lines = format!("{{\"row\": 4, \"chosen_weights\": [0.5, -1], \"rejected_weights\": {spans}}}\n");
+        let good = write(dir.path(), &lines);
+        let pair = SelectedPair { chosen_ids: vec![1], chosen_weights: vec![0.5], ..SelectedPair::default() };
+        let parquet = dir.path().join("good.parquet");
+        let mut writer = WeightsWriter::create(&parquet).unwrap();
+        (0..20).for_each(|_| writer.write(&pair, None).unwrap());
+        prop_assert_eq!(writer.finish().unwrap(), 20);
+        prop_assert_eq!(read(&parquet).unwrap().len(), 20);
+        for (path, name) in [(&good, "bad.jsonl"), (&parquet, "bad.parquet")] {
+            let mut bytes = std::fs::read(path).unwrap();
+            for (place, byte) in &places {
+                let place = place.index(bytes.len());
+                bytes[place] = *byte;
+            }
+            bytes.truncate(bytes.len() - cut.index(bytes.len()) / 8);
+            let bad = dir.path().join(name);
+            std::fs::write(&bad, bytes).unwrap();
+            drop(read(&bad));
+        }
+    }
 }

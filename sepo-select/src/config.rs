@@ -87,7 +87,8 @@ pub enum Renormalize {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SelectConfig {
-    /// Which tokens.
+    /// Which tokens, and how much. Read by name too, where its settings have defaults.
+    #[serde(deserialize_with = "crate::rule_name::deserialize")]
     pub rule: Rule,
     /// What share of the chosen response, or of all of them.
     pub keep_chosen: KeepFraction,

@@ -49,6 +49,7 @@ mod quality;
 mod rank;
 mod report;
 mod rule;
+mod rule_name;
 mod scope;
 mod score;
 mod score_spans;

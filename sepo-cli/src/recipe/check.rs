@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use sepo_loss::{LossError, Normalizer, Objective};
-use sepo_select::Scope;
+use sepo_select::{Scope, SelectError};
 use sepo_train::{TrainConfig, TrainError};
 
 use super::Recipe;
@@ -44,7 +44,7 @@ pub(super) fn settings(recipe: &Recipe, places: &Places) -> Result<(), Located> 
     train_config(places, "oracle.reference_", &reference)?;
     train_config(places, "oracle.", &recipe.oracle_train)?;
     train_config(places, "train.", &recipe.train)?;
-    recipe.select.check().map_err(|error| unusable(places, "select.rule", error))?;
+    recipe.select.check().map_err(|error| select_error(places, error))?;
     let eval = Objective::Dpo { beta: recipe.eval.beta, label_smoothing: 0.0 };
     eval.check().map_err(|error| loss_error(places, "eval", error))?;
     for (key, value) in [
@@ -114,6 +114,33 @@ fn train_config(places: &Places, prefix: &str, config: &TrainConfig) -> Result<(
         };
         unusable(places, &key, error)
     })
+}
+
+/// Which key of `[select]` an error is about.
+fn select_error(places: &Places, error: SelectError) -> Located {
+    match &error {
+        SelectError::ScopeWithoutMeaning { rule, .. } => idle(
+            places,
+            "select.scope",
+            &format!("for the rule `{rule}`, which keeps no share of the tokens"),
+        ),
+        SelectError::SideRuleWithoutMeaning { rule, .. } => idle(
+            places,
+            "select.side_rule",
+            &format!("for the rule `{rule}`, which does not look at the sign of scores"),
+        ),
+        SelectError::RenormalizeScope { .. } => idle(
+            places,
+            "select.renormalize",
+            "where `select.scope` is more than a response, which gets as many tokens as it has of the best of several",
+        ),
+        SelectError::EmptyBatch => {
+            let reason = "a batch has one pair at least".to_owned();
+            let mistake = Mistake::Value { key: "select.scope".to_owned(), reason };
+            places.at_value("select.scope", mistake, "this value")
+        }
+        _ => unusable(places, "select.rule", error),
+    }
 }
 
 fn loss_error(places: &Places, section: &str, error: LossError) -> Located {
