@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure here fails the test")]
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use sepo_data::planted::{
@@ -167,24 +168,39 @@ fn measure(
 #[test]
 fn planted_spans_are_found_through_another_tokenizer() {
     let [oracle, fine] = [tokenizer(VOCAB_SIZE), tokenizer(320)];
-    for (from, to, name) in [(&oracle, &fine, "to finer tokens"), (&fine, &oracle, "to coarser tokens")] {
-        for how in [Projection::Sum, Projection::Mean, Projection::Max, Projection::Proportional] {
-            let (scores, picks, coverage) = measure(from, to, how);
-            println!(
-                "{name}, {}: AUROC of scores {:.4} -> {:.4}, of the selection {:.4} -> {:.4}; {:.1} % of tokens the same",
-                how.name(),
-                scores[0],
-                scores[1],
-                picks[0],
-                picks[1],
-                100.0 * coverage.same_share().unwrap()
-            );
-            assert_eq!((coverage.n_lost, coverage.n_uncovered), (0, 0));
-            // A value in one piece leaves the other pieces of a word without any: that is not for finer tokens.
-            if how != Projection::Sum {
-                assert!(scores[1] > scores[0] - 0.05, "{name}, {}: {scores:?}", how.name());
-                assert!(picks[1] > picks[0] - 0.05, "{name}, {}: {picks:?}", how.name());
-            }
+    compare(&oracle, &fine, "to finer tokens");
+    compare(&fine, &oracle, "to coarser tokens");
+}
+
+#[test]
+fn planted_spans_are_found_by_a_policy_with_a_real_tokenizer() {
+    let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/tokenizers/qwen2.5"));
+    if !dir.exists() {
+        println!("skipped: {} is absent", dir.display());
+        return;
+    }
+    let policy = PairTokenizer::from_model_dir(dir, &TokenizeConfig::default()).unwrap();
+    compare(&tokenizer(VOCAB_SIZE), &policy, "to Qwen 2.5's tokens");
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what the test is for")]
+fn compare(from: &PairTokenizer, to: &PairTokenizer, name: &str) {
+    for how in [Projection::Sum, Projection::Mean, Projection::Max, Projection::Proportional] {
+        let (scores, picks, coverage) = measure(from, to, how);
+        println!(
+            "{name}, {}: AUROC of scores {:.4} -> {:.4}, of the selection {:.4} -> {:.4}; {:.1} % of tokens the same",
+            how.name(),
+            scores[0],
+            scores[1],
+            picks[0],
+            picks[1],
+            100.0 * coverage.same_share().unwrap()
+        );
+        assert_eq!((coverage.n_lost, coverage.n_uncovered), (0, 0));
+        // A value in one piece leaves the other pieces of a word without any: that is not for finer tokens.
+        if how != Projection::Sum {
+            assert!(scores[1] > scores[0] - 0.05, "{name}, {}: {scores:?}", how.name());
+            assert!(picks[1] > picks[0] - 0.05, "{name}, {}: {picks:?}", how.name());
         }
     }
 }

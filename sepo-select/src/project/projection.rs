@@ -11,7 +11,8 @@ use super::{Coverage, ProjectError};
 #[serde(rename_all = "kebab-case")]
 pub enum Projection {
     /// Undivided, to the token that shares most bytes with it, of equals the first in the text; what reaches a token is summed. The
-    /// total is kept. For counts, and for scores where a difference of log-probabilities must stay in one piece.
+    /// total is kept. For counts, and for scores where a difference of log-probabilities must stay in one piece; where the other tokens
+    /// are finer, all pieces of a word but one then have 0, so that a selection is found less well there.
     Sum,
     /// As the mean of all that share a byte with a token, each by the bytes it shares. A mask becomes the share of a
     /// token's covered bytes that is selected. The total is not kept; uniform weights stay uniform.
