@@ -62,6 +62,8 @@ fn write_all() {
     write(&corpus, "arrow_import", both(base::arrow_files()));
     write(&corpus, "scores", both(base::scores_files(&scratch)));
     write(&corpus, "selection", both(base::selection_files(&scratch)));
+    let as_parquet = both(base::selection_files(&scratch)).map(|seed| [&[1], &seed[..]].concat());
+    write(&corpus, "weights", as_parquet.chain([vec![0, 0xff, 0], vec![0, 0xff, 1]]));
     write(&corpus, "model_config", both(texts(base::config_values())));
     write(&corpus, "safetensors", both(vec![base::safetensors_file(&scratch)]));
     write(&corpus, "safetensors_index", both(texts(vec![base::index_value(&scratch)])));
