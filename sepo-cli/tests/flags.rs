@@ -117,6 +117,8 @@ const DATA_FLAGS: &[(&str, Effect)] = &[
     ("--json", Same),
     // Decides where examples lie and what is refused: see `memory.rs`.
     ("--memory-limit 300MiB", Same),
+    // Nothing has changed here: see `provenance.rs`.
+    ("--accept-changed", Same),
 ];
 
 /// Flags of every command that trains.
@@ -265,6 +267,8 @@ fn flags_of_select_change_the_selection_or_are_known_not_to() {
         ("--eos rule", Same),
         ("--official-compat", Changes),
         ("--tokenizer model", Same),
+        // Nothing has changed here: see `provenance.rs`.
+        ("--accept-changed", Same),
         ("--device cpu", Same),
         ("--threads 2", Same),
         ("--json", Same),
