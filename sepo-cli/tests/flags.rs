@@ -70,8 +70,20 @@ fn every_subcommand_has_help_and_refuses_an_unknown_flag() {
         .filter(|name| !name.is_empty() && *name != "help")
         .collect();
     let expected = [
-        "data", "sft", "oracle", "score", "select", "weights", "train", "eval", "generate", "explain",
-        "report", "doctor",
+        "data",
+        "sft",
+        "oracle",
+        "score",
+        "select",
+        "weights",
+        "train",
+        "eval",
+        "generate",
+        "explain",
+        "report",
+        "lineage",
+        "reproduce",
+        "doctor",
     ];
     for name in expected {
         assert!(names.contains(&name), "no `{name}` in {names:?}");
