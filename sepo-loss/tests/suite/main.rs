@@ -3,7 +3,11 @@
 //! `cfg(test)` is what lets clippy see that the functions around the tests are test code too.
 
 #[cfg(test)]
+mod algebra;
+#[cfg(test)]
 mod batches;
+#[cfg(test)]
+mod compositions;
 #[cfg(test)]
 mod gradients;
 #[cfg(test)]
