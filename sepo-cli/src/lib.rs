@@ -20,6 +20,7 @@ mod pairs;
 mod progress;
 mod quickstart;
 mod recipe;
+mod remedy;
 pub mod report;
 mod shard_error;
 mod undone;
