@@ -77,6 +77,16 @@ pub enum LossError {
         /// The accepted interval.
         accepted: &'static str,
     },
+    /// A preset has no setting of that name.
+    #[error("set `{setting}` of `{objective}`, which has {}", listed(known))]
+    UnknownSetting {
+        /// Name of the preset.
+        objective: &'static str,
+        /// The setting that was given.
+        setting: String,
+        /// Settings that there are.
+        known: Vec<&'static str>,
+    },
     /// The objective reads an array that the batch has not.
     #[error("evaluate `{objective}` without one {input} a row")]
     InputMissing {
@@ -213,5 +223,12 @@ pub enum LossError {
 impl From<CpuError> for LossError {
     fn from(source: CpuError) -> Self {
         Self::Tape(source)
+    }
+}
+
+fn listed(known: &[&str]) -> String {
+    match known {
+        [] => "none".to_owned(),
+        known => known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     }
 }

@@ -39,7 +39,7 @@
 //! | Γ | [`Margin`] |
 //! | φ, of a difference or of each response by itself | [`Link`], [`SideLink`] |
 //! | what is added | [`Regularizers`] |
-//! | named choices of all of these | [`Objective`] |
+//! | named choices of all of these | [`Objective`]; all methods by name, with their settings and needs: [`Preset`] |
 //!
 //! # Adding a loss
 //!
@@ -78,6 +78,7 @@ mod margin;
 mod metrics;
 mod objective;
 mod partition;
+mod preset;
 mod reduction;
 mod regularizer;
 mod side_link;
@@ -97,6 +98,7 @@ pub use margin::Margin;
 pub use metrics::PairMetrics;
 pub use objective::{IpoReduction, Normalizer, Objective};
 pub use partition::{Pairing, Partition, UnitSum};
+pub use preset::{Preset, Setting, WeightSource};
 pub use reduction::{Reduction, reduce, weighted_sums};
 pub use regularizer::{Barrier, L1, Nll, NllReduction, Regularizers, Square, TokenReward};
 pub use side_link::{Baseline, SideLink};

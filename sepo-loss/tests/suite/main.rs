@@ -17,6 +17,8 @@ mod link;
 #[cfg(test)]
 mod naive;
 #[cfg(test)]
+mod presets;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tape;
