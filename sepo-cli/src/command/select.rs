@@ -32,6 +32,7 @@ pub(crate) struct SelectJob<'a> {
 pub(crate) fn run(args: &SelectArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let config = config(args)?;
+    let _lock = crate::claim::file(&args.out)?;
     let job = SelectJob {
         scores: &args.scores,
         tokenizer: args.tokenizer.as_deref(),
@@ -64,9 +65,10 @@ pub(crate) fn make(job: &SelectJob<'_>) -> Result<SelectReport, CliError> {
 fn record(job: &SelectJob<'_>, tokenizer: Option<&PairTokenizer>) -> Result<Record, CliError> {
     let folder = job.out.parent().unwrap_or(Path::new(""));
     let mut origin = Origin::beside(folder, job.on_change);
+    let scores = ScoresReader::open(job.scores)?;
     origin.file("scores", job.scores)?;
     if let (Some(dir), Some(ours)) = (job.tokenizer, tokenizer.and_then(PairTokenizer::tokenizer_hash))
-        && let Some(made_with) = ScoresReader::open(job.scores)?.meta().tokenizer.as_ref()
+        && let Some(made_with) = scores.meta().tokenizer.as_ref()
     {
         let differences = stage::other_hash("tokenizer.json", &made_with.content_hash, ours);
         let what = format!("the scores were made with another tokenizer than that in `{}`", dir.display());
@@ -104,12 +106,11 @@ pub(crate) fn class(tokenizer: &PairTokenizer, id: u32) -> TokenClass {
 }
 
 pub(crate) fn describe(report: &SelectReport, out: &Path) -> String {
-    let mut text = format!(
-        "{} of {} pairs kept; selection in `{}`",
-        grouped(report.n_kept),
-        grouped(report.n_pairs),
-        out.display()
-    );
+    let mut text = format!("{} of {} pairs kept; ", grouped(report.n_kept), grouped(report.n_pairs));
+    text += &match report.n_kept {
+        0 => format!("`{}` is not written", out.display()),
+        _ => format!("selection in `{}`", out.display()),
+    };
     for (reason, n) in &report.n_dropped {
         text += &format!("\n  dropped, {reason}: {}", grouped(*n));
     }

@@ -63,6 +63,8 @@ pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
 
 /// The model in the job's folder; an exit code where the job was stopped.
 pub(crate) fn make(job: &SftJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
+    // All settings first: reading may take long.
+    job.train.check()?;
     let lock = claim::existing(job.out)?;
     let max_length = job.tokens.truncation.max_length;
     let needs = Footprint::training(&read_config(job.model)?, &job.train, max_length);
