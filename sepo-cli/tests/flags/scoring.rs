@@ -17,6 +17,8 @@ pub(super) fn flags_of_score_change_the_scores_or_are_known_not_to() {
         ("--tokens-per-shard 100", Changes),
         ("--dtype bf16", Changes),
         ("--restart", Same),
+        // Nothing has changed here: see `provenance.rs`.
+        ("--accept-changed", Same),
     ];
     assert_all_tried("score", compare(base, &[&rows, DATA_FLAGS].concat(), made));
     for (flags, names) in [
