@@ -20,6 +20,8 @@ pub enum Arg {
     F64(f64),
     /// `u32`
     U32(u32),
+    /// `u64`
+    U64(u64),
     /// `const T *`
     Read(u64, ElementKind),
     /// `T *`
@@ -62,6 +64,7 @@ impl Arg {
             Self::F32(x) => u64::from(x.to_bits()),
             Self::F64(x) => x.to_bits(),
             Self::U32(x) => u64::from(x),
+            Self::U64(x) => x,
             Self::Read(address, _) | Self::Write(address, _) => address,
         }
     }

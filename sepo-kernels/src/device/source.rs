@@ -31,5 +31,19 @@ impl Source {
 /// Every text of this crate
 #[must_use]
 pub fn sources() -> Vec<&'static Source> {
-    vec![&super::partials::SOURCE, &crate::rms_norm::cuda::SOURCE]
+    vec![
+        &super::partials::SOURCE,
+        &crate::adamw::cuda::SOURCE,
+        &crate::bias::cuda::SOURCE,
+        &crate::embedding::cuda::SOURCE,
+        &crate::gather_divergences::cuda::SOURCE,
+        &crate::gather_logps::cuda::SOURCE,
+        &crate::gelu::cuda::SOURCE,
+        &crate::layer_norm::cuda::SOURCE,
+        &crate::rms_norm::cuda::SOURCE,
+        &crate::rotary::cuda::SOURCE,
+        &crate::segment_topk::cuda::SOURCE,
+        &crate::sum_of_squares::cuda::SOURCE,
+        &crate::swiglu::cuda::SOURCE,
+    ]
 }

@@ -58,7 +58,16 @@ fn build() -> Option<PathBuf> {
     std::fs::write(&source, text).expect("the folder for temporary files can be written");
     let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cuda_on_cpu");
     let output = Command::new("c++")
-        .args(["-std=c++17", "-O1", "-g1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function"])
+        .args([
+            "-std=c++17",
+            "-O1",
+            "-g1",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-Wno-unused-function",
+            "-Wno-unknown-pragmas",
+        ])
         .args(flags)
         .args(["-I", here, "-pthread", "-o"])
         .args([&unfinished, &source])

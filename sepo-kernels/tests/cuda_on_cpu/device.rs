@@ -8,7 +8,7 @@ use sepo_kernels::cuda::{
 };
 use std::cell::RefCell;
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A process that serves memory and launches; see `server.h`
 pub(crate) struct OnCpu {
@@ -21,17 +21,27 @@ struct Process {
     child: Child,
     to: ChildStdin,
     from: ChildStdout,
+    said: ChildStderr,
 }
 
 impl Process {
     fn send(&mut self, bytes: &[u8]) {
-        self.to.write_all(bytes).expect("the process that runs the kernels listens");
+        if self.to.write_all(bytes).is_err() {
+            self.fail();
+        }
     }
 
     fn receive(&mut self, bytes: &mut [u8]) {
-        self.from
-            .read_exact(bytes)
-            .expect("the process that runs the kernels answers; what went wrong stands above");
+        if self.from.read_exact(bytes).is_err() {
+            self.fail();
+        }
+    }
+
+    /// What the process said before it ended: a sanitizer's report, or its own
+    fn fail(&mut self) -> ! {
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).ok();
+        panic!("{said}")
     }
 }
 
@@ -84,12 +94,15 @@ impl OnCpu {
     pub(crate) fn new(seed: u32) -> Option<Self> {
         let mut child = Command::new(program()?)
             .env("ASAN_OPTIONS", "detect_stack_use_after_return=0:detect_leaks=0")
+            .env("TSAN_OPTIONS", "halt_on_error=1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the program was just built");
         let (to, from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
-        Some(Self { process: RefCell::new(Process { child, to, from }), seed })
+        let said = child.stderr.take().expect("piped");
+        Some(Self { process: RefCell::new(Process { child, to, from, said }), seed })
     }
 
     /// Memory that holds `values`
@@ -168,6 +181,7 @@ fn type_of(arg: &Arg) -> String {
         Arg::F32(_) => "f".into(),
         Arg::F64(_) => "d".into(),
         Arg::U32(_) => "u".into(),
+        Arg::U64(_) => "U".into(),
         Arg::Read(_, kind) => format!("{}*", letter(kind)),
         Arg::Write(_, kind) => format!("{}*!", letter(kind)),
     }

@@ -11,7 +11,13 @@
 #[path = "../naive/mod.rs"]
 mod naive;
 
+mod activations;
 mod build;
 mod device;
+mod head;
+mod layer_norm;
+mod optimizer;
 mod rms_norm;
 mod rounding;
+mod segment_topk;
+mod tables;
