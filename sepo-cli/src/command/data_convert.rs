@@ -16,6 +16,7 @@ struct Converted {
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
+    let _lock = crate::claim::file(&args.out)?;
     let reader = open_pairs(&args.input.inputs, &args.input.read.read_config())?;
     say(format!("data: {} ({})", reader.format().format, reader.format().reason));
     let mut writer = PairWriter::create(&args.out)?;

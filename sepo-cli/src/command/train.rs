@@ -52,11 +52,11 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
     let job = TrainJob {
         model: &args.model,
         data: &args.data,
-        read: &args.read,
+        read: &args.read.beside(&args.data, &args.eval_data),
         objective,
         reference: args.reference.as_deref(),
         eval_data: &args.eval_data,
-        eval_read: &args.read,
+        eval_read: &args.read.beside(&args.eval_data, &args.data),
         tokens: args.tokens.config(max_length(args.tokens.max_length, &models)?),
         train: TrainConfig {
             eval_every: args.eval_every,
@@ -77,6 +77,8 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
 
 /// The policy in the job's folder; an exit code where the job was stopped.
 pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
+    // All settings first: reading may take long.
+    job.train.check()?;
     let lock = claim::existing(job.out)?;
     job.memory
         .check("training", &[Footprint::training(&read_config(job.model)?, &job.train, longest(job))])?;
@@ -134,7 +136,7 @@ fn check_reference(args: &TrainCommandArgs, objective: &Objective) -> Result<(),
     }
 }
 
-/// Refuses flags that say which pairs to read, where a selection is all that is read.
+/// Refuses flags that say which pairs to read, and how, where a selection is all that is read.
 fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
     let read = &args.read;
     let typed = [
@@ -144,14 +146,22 @@ fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
         ("--chosen-column", read.chosen_column.is_some()),
         ("--rejected-column", read.rejected_column.is_some()),
         ("--limit", read.limit.is_some()),
+        ("--strict", read.strict),
+        ("--max-bad-rows", read.max_bad_rows.is_some()),
     ];
-    match typed.into_iter().find(|(_, is_typed)| *is_typed) {
-        Some((flag, _)) if is_selection(&args.data) && args.eval_data.is_empty() => Err(CliError::usage(
-            format!("`{flag}` says which pairs to read, and `{}` is a selection", args.data[0]),
-            format!("leave `{flag}` out, or give it to `sepo-cli score`"),
-        )),
-        _ => Ok(()),
+    let of_pairs = typed.into_iter().find(|(_, is_typed)| *is_typed);
+    let (flag, what) = match (of_pairs, args.tokens.typed()) {
+        (Some((flag, _)), _) => (flag, "which pairs to read"),
+        (None, Some(flag)) => (flag, "how pairs become tokens"),
+        (None, None) => return Ok(()),
+    };
+    if !args.eval_data.is_empty() || !is_selection(&args.data) {
+        return Ok(());
     }
+    Err(CliError::usage(
+        format!("`{flag}` says {what}, and `{}` is a selection, which holds token ids", args.data[0]),
+        format!("leave `{flag}` out, or give it to `sepo-cli score`"),
+    ))
 }
 
 pub(crate) fn describe(Trained { outcome, .. }: &Trained, out: &Path) -> String {

@@ -91,7 +91,7 @@ impl DataSection {
     /// How the evaluation pairs are read.
     pub(super) fn eval_read(&self) -> DataArgs {
         DataArgs {
-            split: self.eval_split.clone().or_else(|| self.split.clone()),
+            split: self.eval_split.clone().or_else(|| self.read().beside(&self.eval, &self.inputs).split),
             limit: self.eval_limit,
             ..self.read()
         }
