@@ -21,7 +21,7 @@ const WORKING: [&str; 20] = [
     "generate --model model --prompts pairs.jsonl --max-new-tokens 2 --out responses.jsonl",
     "explain --scores scores.parquet --row 0",
     "report oracle",
-    "lineage scores.parquet",
+    "lineage selection.parquet",
     "reproduce scores.parquet",
     "run recipe.toml",
     "doctor",

@@ -134,21 +134,3 @@ pub(super) fn flags_of_report_change_where_it_lies() {
     let tried = compare("report oracle", &[("--out page.html", Changes)], printed(&world, "page.html"));
     assert_all_tried("report", tried);
 }
-
-pub(super) fn flags_of_lineage_change_what_is_printed() {
-    let world = scored_world(4);
-    world.write_pairs("pairs.jsonl", 5);
-    let rows = [("--check", Changes), ("--json", Changes)];
-    assert_all_tried("lineage", compare("lineage scores.parquet", &rows, printed(&world, "none")));
-}
-
-pub(super) fn flags_of_reproduce_change_what_is_compared_or_are_known_not_to() {
-    let world = scored_world(4);
-    let again = printed(&world, "again/scores.parquet");
-    let rows = [("--out again", Changes), ("--memory-limit 1GiB", Same)];
-    let mut tried = compare("reproduce scores.parquet --json", &rows, again);
-    world.write_pairs("pairs.jsonl", 5);
-    let rows = [("--accept-changed", Changes)];
-    tried.extend(compare("reproduce scores.parquet --json", &rows, printed(&world, "none")));
-    assert_all_tried("reproduce", tried);
-}

@@ -27,9 +27,9 @@ const TRAIN_FLAGS: &[(&str, Effect)] = &[
     ("--loss-watchdog 9", Same),
     ("--stop-on loss-rise,displacement", Same),
     ("--save-by 1h", Same),
-    ("--dtype bf16", Changes),
     // Nothing has changed here: see `provenance.rs`.
     ("--accept-changed", Same),
+    ("--dtype bf16", Changes),
 ];
 
 pub(super) fn flags_of_train_change_the_weights_or_are_known_not_to() {
