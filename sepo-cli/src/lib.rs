@@ -24,6 +24,7 @@ mod recipe;
 mod remedy;
 pub mod report;
 mod shard_error;
+mod step_weights;
 mod undone;
 
 use std::process::ExitCode;

@@ -25,7 +25,7 @@ pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataA
 pub(crate) use lineage::{LineageArgs, ReproduceArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;
-pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName};
+pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName, ObjectivesArgs};
 pub(crate) use run::RunArgs;
 pub(crate) use scope::ScopeArg;
 pub(crate) use select::{RuleArg, RuleSettings, SelectArgs};
@@ -61,7 +61,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Weights(WeightsCommand),
     /// Train a policy on selected tokens, or on whole responses
-    Train(TrainCommandArgs),
+    Train(Box<TrainCommandArgs>),
+    /// Methods that `train --objective` knows, with their settings and needs
+    Objectives(ObjectivesArgs),
     /// Measure a model on held-out pairs
     Eval(EvalArgs),
     /// Sample responses

@@ -109,8 +109,8 @@ pub(crate) struct TrainCommandArgs {
     /// `selection.parquet`, or pairs
     #[arg(long, value_name = "DATA", required = true, num_args = 1..)]
     pub(crate) data: Vec<String>,
-    /// Loss
-    #[arg(long, value_enum)]
+    /// Loss; `sepo-cli objectives` lists them with their needs
+    #[arg(long, value_name = "NAME", value_parser = ObjectiveName::parser(), hide_possible_values = true)]
     pub(crate) objective: ObjectiveName,
     /// Frozen reference, for objectives that compare with one
     #[arg(long, value_name = "DIR")]

@@ -10,6 +10,7 @@ pub(crate) mod eval;
 mod explain;
 mod generate;
 mod lineage;
+mod objectives;
 pub(crate) mod oracle;
 mod report;
 mod reproduce;
@@ -56,6 +57,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Select(args) => select::run(&args),
         Command::Weights(command) => weights::run(&command),
         Command::Train(args) => train::run(&args),
+        Command::Objectives(args) => objectives::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use sepo_data::TokenizeConfig;
 use sepo_loss::Objective;
-use sepo_train::{Footprint, HeldExamples, TrainConfig, TrainData, checkpoint_folder};
+use sepo_train::{
+    Beside, Footprint, HeldExamples, TrainConfig, TrainData, checkpoint_folder, reads_divergences,
+};
 
 use super::stage::{self, Trained};
 use super::train_data::{ExampleReader, add_reference, is_selection};
@@ -85,8 +87,8 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     job.train.check()?;
     let objective = job.objective.objective()?;
     let lock = claim::existing(job.out)?;
-    job.memory
-        .check("training", &[Footprint::training(&read_config(job.model)?, &job.train, longest(job))])?;
+    let frozen_dir = job.reference.filter(|_| reads_divergences(&objective));
+    job.memory.check("training", &footprints(job, frozen_dir)?)?;
     let mut model = load_model("model", job.model)?;
     let tokenizer = Arc::new(load_tokenizer(job.model, &job.tokens)?);
     check_fit(&model, &tokenizer)?;
@@ -94,6 +96,7 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     let spill = job.memory.spill(job.out);
     let reader = ExampleReader {
         objective: &objective,
+        choice: &job.objective,
         tokenizer: &tokenizer,
         positions: model.config.max_position,
         spill: spill.clone(),
@@ -115,7 +118,10 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
         }
     }
     let [examples, eval] = &held;
-    let data = TrainData::new(examples.examples()).with_eval(eval.examples());
+    let frozen = frozen_dir.map(|dir| load_model("reference", dir)).transpose()?;
+    let weights = crate::step_weights::of(&job.objective);
+    let beside = Beside { reference: frozen.as_ref(), weights: weights.as_deref() };
+    let data = TrainData::new(examples.examples()).with_eval(eval.examples()).with_beside(beside);
     let outcome = stage::run(objective.name(), &mut model, data, (&objective, &job.train), job.out)?;
     if let Some(exit) = stage::stopped(&outcome, job.out) {
         return Ok(Err(exit));
@@ -153,6 +159,16 @@ fn settings(job: &TrainJob<'_>) -> TrainSettings {
         tokens: provenance::recorded(&job.tokens),
         train: job.train.clone(),
     }
+}
+
+/// What the models take: the policy, and a frozen one that runs beside it.
+fn footprints(job: &TrainJob<'_>, frozen: Option<&Path>) -> Result<Vec<Footprint>, CliError> {
+    let mut needs = vec![Footprint::training(&read_config(job.model)?, &job.train, longest(job))];
+    if let Some(dir) = frozen {
+        let tokens = job.train.tokens_per_batch;
+        needs.push(Footprint::inference(&read_config(dir)?, tokens, longest(job)));
+    }
+    Ok(needs)
 }
 
 /// Tokens of the longest pair, which runs alone where it exceeds a forward pass.
@@ -211,6 +227,13 @@ pub(crate) fn describe(Trained { outcome, .. }: &Trained, out: &Path) -> String 
         percent(last.and_then(|step| step.preference.accuracy)),
         out.display()
     );
+    if let Some(weights) = last.map(|step| step.weights).filter(|weights| weights.mean.is_some()) {
+        text += &format!(
+            "\nmean weight of the last batch {}, effective beta {}",
+            number(weights.mean),
+            number(weights.effective_beta)
+        );
+    }
     if outcome.progress.n_empty_pairs > 0 {
         text += &format!("\n{} pairs had nothing to compare", grouped(outcome.progress.n_empty_pairs));
     }

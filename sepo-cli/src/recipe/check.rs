@@ -19,10 +19,10 @@ pub(super) fn objective(
     places: &Places,
 ) -> Result<Objective, Located> {
     if let Some(setting) = settings.foreign(name) {
-        let without = format!("for the objective `{}`", name.spelled());
+        let without = format!("for the objective `{}`", name.preset().name);
         return Err(idle(places, &format!("train.{setting}"), &without));
     }
-    let objective = settings.build(name);
+    let objective = settings.build(name).map_err(|error| loss_error(places, "train", error))?;
     objective.check().map_err(|error| loss_error(places, "train", error))?;
     Ok(objective)
 }

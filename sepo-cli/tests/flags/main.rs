@@ -20,7 +20,7 @@ mod world;
 use support::sepo;
 
 /// A command, and the walk over its flags.
-const WALKS: [(&str, fn()); 21] = [
+const WALKS: [(&str, fn()); 22] = [
     ("data check", shown::flags_of_check_change_what_is_printed),
     ("data show", shown::flags_of_show_change_what_is_printed_or_are_refused),
     ("data convert", shown::flags_of_convert_change_the_file_or_are_known_not_to),
@@ -33,6 +33,7 @@ const WALKS: [(&str, fn()); 21] = [
     ("weights export", scoring::flags_of_export_change_the_file_or_are_known_not_to),
     ("weights project", scoring::flags_of_project_change_the_weights_or_are_known_not_to),
     ("train", training::flags_of_train_change_the_weights_or_are_known_not_to),
+    ("objectives", shown::objectives_are_told_for_people_and_programs),
     ("eval", shown::flags_of_eval_change_what_is_printed_or_are_known_not_to),
     ("generate", shown::flags_of_generate_change_the_responses),
     ("explain", shown::flags_of_explain_change_what_is_shown),

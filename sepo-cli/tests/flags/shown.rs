@@ -134,3 +134,10 @@ pub(super) fn flags_of_report_change_where_it_lies() {
     let tried = compare("report oracle", &[("--out page.html", Changes)], printed(&world, "page.html"));
     assert_all_tried("report", tried);
 }
+
+pub(super) fn objectives_are_told_for_people_and_programs() {
+    let world = scored_world(2);
+    let rows = [("--json", Changes)];
+    assert_all_tried("objectives", compare("objectives", &rows, printed(&world, "none")));
+    assert_all_tried("objectives", compare("objectives kto", &rows, printed(&world, "none")));
+}

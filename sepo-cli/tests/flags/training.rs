@@ -50,6 +50,21 @@ pub(super) fn flags_of_train_change_the_weights_or_are_known_not_to() {
     world.sepo("select --scores scores.parquet --out selection.parquet").done();
     let rows = [("--gamma 1", Changes), ("--lambda 0.5", Changes), ("--normalizer nominal", Changes)];
     tried.extend(compare(&format!("{train} --data selection.parquet --objective sepo"), &rows, made));
+    for (objective, flags) in [
+        ("cpo", "--nll 0.5"),
+        ("bpo --reference oracle/reference", "--k 0.5"),
+        ("discopop --reference oracle/reference", "--temperature 0.5"),
+        ("hypo --reference oracle/reference", "--floor -1"),
+        ("kto --reference oracle/reference", "--desirable 1.5"),
+        ("kto --reference oracle/reference", "--undesirable 1.5"),
+        ("bco --reference oracle/reference", "--shift 1"),
+        ("selective-dpo --reference oracle/reference", "--quantile 0.1"),
+        ("adpo --reference oracle/reference", "--window 2"),
+        ("tdpo2 --reference oracle/reference", "--alpha 2"),
+    ] {
+        let base = format!("{train} --data pairs.jsonl --objective {objective} --batch-size 4");
+        tried.extend(compare(&base, &[(flags, Changes)], made));
+    }
     let dpo = format!("{train} --data pairs.jsonl --objective dpo --batch-size 4 --reference");
     assert_ne!(made(&format!("{dpo} model")), made(&format!("{dpo} oracle/oracle")));
     tried.insert("--reference".to_owned());
