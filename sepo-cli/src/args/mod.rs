@@ -29,7 +29,9 @@ pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName, Object
 pub(crate) use run::RunArgs;
 pub(crate) use scope::ScopeArg;
 pub(crate) use select::{RuleArg, RuleSettings, SelectArgs};
-pub(crate) use shown::{ExplainArgs, GenerateArgs, QuickstartArgs, ReportArgs};
+pub(crate) use shown::{
+    BenchCommand, BenchMethodsArgs, ExplainArgs, GenerateArgs, QuickstartArgs, ReportArgs,
+};
 pub(crate) use stage::{EvalArgs, OracleArgs, ScoreArgs, SftArgs, TrainCommandArgs};
 pub(crate) use train::TrainArgs;
 pub(crate) use watch::WatchArgs;
@@ -80,6 +82,9 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// The whole pipeline on built-in data, in minutes
     Quickstart(QuickstartArgs),
+    /// Compare methods
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// What this machine offers, what is missing, and the fix
     Doctor(MachineArgs),
 }

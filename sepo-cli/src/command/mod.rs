@@ -30,7 +30,7 @@ mod weights;
 pub(crate) use explain::heatmap;
 pub(crate) use report::{curves, find_runs};
 
-use crate::args::{Cli, Command, DataCommand};
+use crate::args::{BenchCommand, Cli, Command, DataCommand};
 use crate::exit::{CliError, Exit};
 
 /// Runs the command that was typed.
@@ -66,6 +66,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Quickstart(args) => crate::quickstart::run(&args),
+        Command::Bench(BenchCommand::Methods(args)) => crate::methods::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     }
 }
