@@ -93,7 +93,6 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     let tokenizer = Arc::new(load_tokenizer(job.model, &job.tokens)?);
     check_fit(&model, &tokenizer)?;
     claim::check_model(job.out, &model.config)?;
-    let mut origin = origin(job)?;
     let spill = job.memory.spill(job.out);
     let reader = ExampleReader {
         objective: &objective,
@@ -102,6 +101,8 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
         positions: model.config.max_position,
         spill: spill.clone(),
     };
+    reader.check_input(job.data)?;
+    let mut origin = origin(job)?;
     reader.check_tokenizer(job.data, &mut origin)?;
     let examples = reader.read(job.data, job.read)?;
     let eval = match job.eval_data {

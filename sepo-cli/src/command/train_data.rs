@@ -97,6 +97,14 @@ impl ExampleReader<'_> {
         {
             return self.read_selection(reader);
         }
+        self.read_pairs(inputs, read)
+    }
+
+    /// Refuses what is no selection, where the objective needs one.
+    pub(super) fn check_input(&self, inputs: &[String]) -> Result<(), CliError> {
+        if is_selection(inputs) {
+            return Ok(());
+        }
         let preset = self.choice.name.preset();
         if let WeightSource::Selection(rule) | WeightSource::Rewards(rule) = preset.weights {
             check_readable(inputs)?;
@@ -116,7 +124,7 @@ impl ExampleReader<'_> {
                 help,
             ));
         }
-        self.read_pairs(inputs, read)
+        Ok(())
     }
 
     /// Examples from pairs, every token counted.

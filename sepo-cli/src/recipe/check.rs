@@ -7,6 +7,7 @@ use sepo_select::{Scope, SelectError};
 use sepo_train::{TrainConfig, TrainError};
 
 use super::Recipe;
+use super::hashes;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
 use crate::args::{ObjectiveArgs, ObjectiveName};
@@ -29,6 +30,7 @@ pub(super) fn objective(
 /// Nothing, where every setting can be used.
 pub(super) fn settings(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     check_idle(recipe, places)?;
+    hashes::check_form(recipe, places)?;
     let oracle = &recipe.oracle;
     if !(oracle.fraction > 0.0 && oracle.fraction <= 1.0) {
         let error = sepo_oracle::OracleError::Fraction { fraction: oracle.fraction };

@@ -10,6 +10,7 @@ use sepo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::hashes::HashesSection;
 use super::keys::names_of;
 use super::stage::joined;
 use crate::args::{DataArgs, ObjectiveArgs, ObjectiveName, template_choice};
@@ -23,7 +24,7 @@ pub(super) struct Section {
 }
 
 /// All sections, in the order of the pipeline.
-pub(super) const SECTIONS: [Section; 9] = [
+pub(super) const SECTIONS: [Section; 10] = [
     Section { name: "run", keys: names_of::<RunSection> },
     Section { name: "data", keys: names_of::<DataSection> },
     Section { name: "tokens", keys: names_of::<TokensSection> },
@@ -38,6 +39,7 @@ pub(super) const SECTIONS: [Section; 9] = [
         },
     },
     Section { name: "eval", keys: names_of::<EvalSection> },
+    Section { name: "hashes", keys: names_of::<HashesSection> },
 ];
 
 /// Whether the value of this key is one path or several.

@@ -107,7 +107,9 @@ mod tests {
     use super::*;
 
     /// Flags that a recipe has no use for: it says by itself what goes where and how it is told.
-    const WITHOUT_KEY: [&str; 10] = [
+    const WITHOUT_KEY: [&str; 11] = [
+        // Of `run` itself.
+        "--accept-changed",
         "--save-by",
         "--restart",
         "--help",
