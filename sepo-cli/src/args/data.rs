@@ -7,6 +7,7 @@ use sepo_data::{
     Bos, Boundary, Eos, LongPrompt, PairFormat, ReadConfig, TemplateChoice, TextHandling, TokenizeConfig,
     TruncationConfig,
 };
+use serde::{Deserialize, Serialize};
 
 /// What the `data` commands read. After a command's own flags: clap puts what follows below the last heading.
 #[derive(Debug, Clone, Args)]
@@ -39,7 +40,8 @@ pub(crate) struct ForwardArgs {
 }
 
 /// Flags of every command that reads pairs.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataArgs {
     /// Format, where it is not to be detected: explicit, conversational, hh-rlhf, sharegpt, tokenized or text

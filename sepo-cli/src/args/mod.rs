@@ -1,7 +1,9 @@
 //! What can be typed. What it means is in the libraries' configurations.
 
+mod change;
 mod data;
 mod data_command;
+mod lineage;
 mod machine;
 mod memory;
 mod objective;
@@ -17,11 +19,13 @@ mod weights;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use change::ChangeArgs;
 pub(crate) use data::{DataArgs, ForwardArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice};
 pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs};
+pub(crate) use lineage::{LineageArgs, ReproduceArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;
-pub(crate) use objective::{ObjectiveArgs, ObjectiveName};
+pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName};
 pub(crate) use run::RunArgs;
 pub(crate) use scope::ScopeArg;
 pub(crate) use select::{RuleArg, RuleSettings, SelectArgs};
@@ -66,6 +70,10 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Draw a run's curves and results as one HTML file
     Report(ReportArgs),
+    /// What something was made from, what that was made from, and whether all is still there and the same
+    Lineage(LineageArgs),
+    /// Make something again from its record, and compare
+    Reproduce(ReproduceArgs),
     /// The whole pipeline of a recipe; a stage whose inputs are unchanged is not redone
     Run(RunArgs),
     /// The whole pipeline on built-in data, in minutes

@@ -8,8 +8,8 @@ use super::shards::ShardArgs;
 use super::train::DtypeArg;
 use super::watch::BestArg;
 use super::{
-    DataArgs, ForwardArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName, PairArgs, TokenArgs,
-    TrainArgs,
+    ChangeArgs, DataArgs, ForwardArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName, PairArgs,
+    TokenArgs, TrainArgs,
 };
 
 #[derive(Debug, Args)]
@@ -26,6 +26,8 @@ pub(crate) struct SftArgs {
     pub(crate) train: TrainArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -66,6 +68,8 @@ pub(crate) struct OracleArgs {
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
@@ -91,6 +95,8 @@ pub(crate) struct ScoreArgs {
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -131,6 +137,8 @@ pub(crate) struct TrainCommandArgs {
     pub(crate) train: TrainArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

@@ -9,15 +9,18 @@ mod doctor;
 pub(crate) mod eval;
 mod explain;
 mod generate;
+mod lineage;
 pub(crate) mod oracle;
 mod report;
+mod reproduce;
 mod run;
 pub(crate) mod score;
 mod score_identity;
+mod score_record;
 mod score_result;
 pub(crate) mod select;
 mod select_config;
-mod sft;
+pub(crate) mod sft;
 mod stage;
 pub(crate) mod train;
 mod train_data;
@@ -57,6 +60,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Generate(args) => generate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Lineage(args) => lineage::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Quickstart(args) => crate::quickstart::run(&args),
         Command::Doctor(args) => doctor::run(&args),

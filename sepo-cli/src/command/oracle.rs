@@ -24,6 +24,7 @@ use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
 use crate::progress::Progress;
+use crate::provenance::{self, Counts, OnChange, OracleSettings, Origin, Record};
 
 /// Learning rate of DPO where none is typed.
 pub(crate) const LEARNING_RATE: f64 = 1e-6;
@@ -47,6 +48,8 @@ pub(crate) struct OracleJob<'a> {
     pub(crate) dpo: DpoConfig,
     pub(crate) train: TrainConfig,
     pub(crate) memory: Memory,
+    /// What happens where an input is not what its record says.
+    pub(crate) on_change: OnChange,
     /// Folder for `reference` and `oracle`.
     pub(crate) out: &'a Path,
 }
@@ -88,6 +91,7 @@ pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
         dpo: DpoConfig { beta: args.beta, label_smoothing: args.label_smoothing },
         train: args.train.config(LEARNING_RATE),
         memory: args.memory.memory(),
+        on_change: args.change.on_change(),
         out: &args.out,
     };
     match make(&job)? {
@@ -115,6 +119,7 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
     for part in ["reference", "oracle"] {
         claim::check_model(&job.out.join(part), &base.config)?;
     }
+    let record = record(job)?;
     let pairs = PairStream::open(job.data, job.read, &tokenizer)?;
     let held = examples::of_pairs(pairs, job.memory.spill(job.out), |pair| Ok(stage::example(pair)))?;
     let all = held.examples();
@@ -127,11 +132,14 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
         Ok(reference) => reference,
         Err(exit) => return Ok(Err(exit)),
     };
+    let counts = [("pairs", subset.used.len() as u64), ("pairs_held_out", subset.held_out.len() as u64)];
+    record_reference(job, &record, provenance::counts(counts))?;
     let held_out = &subset.held_out[..subset.held_out.len().min(job.eval_pairs)];
     let (oracle, outcome) = match make_oracle(job, &reference, used)? {
         Ok(made) => made,
         Err(exit) => return Ok(Err(exit)),
     };
+    record_oracle(job, record, provenance::counts([counts[0], counts[1], ("steps", outcome.total_steps)]))?;
     let held_out = measure(job, &reference, &oracle, all.picked(held_out))?;
     Ok(Ok(OracleResult {
         max_length: job.tokens.truncation.max_length,
@@ -140,6 +148,44 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
         oracle: outcome,
         held_out,
     }))
+}
+
+/// What both models are made from.
+fn record(job: &OracleJob<'_>) -> Result<Record, CliError> {
+    // `oracle` and `reference` lie side by side, so the way to an input is the same.
+    let mut origin = Origin::beside(&job.out.join("oracle"), job.on_change);
+    origin.model("model", job.model)?;
+    if let Some(dir) = job.reference {
+        origin.model("reference", dir)?;
+    }
+    origin.data("data", job.data, job.read)?;
+    origin.template(&job.tokens)?;
+    let settings = OracleSettings {
+        read: job.read.clone(),
+        tokens: provenance::recorded(&job.tokens),
+        fraction: job.fraction,
+        eval_pairs: job.eval_pairs,
+        reference_learning_rate: job.reference_learning_rate,
+        reference_epochs: job.reference_epochs,
+        beta: job.dpo.beta,
+        label_smoothing: job.dpo.label_smoothing,
+        train: job.train.clone(),
+    };
+    origin.into_record("oracle", Some(job.train.seed), &settings)
+}
+
+fn record_reference(job: &OracleJob<'_>, record: &Record, counts: Counts) -> Result<(), CliError> {
+    let record = Record { part: Some("reference".to_owned()), ..record.clone() };
+    provenance::model_folder(&job.out.join("reference"), record, counts)
+}
+
+/// The oracle's record: that of both, and the reference as its start.
+fn record_oracle(job: &OracleJob<'_>, record: Record, counts: Counts) -> Result<(), CliError> {
+    let dir = job.out.join("oracle");
+    let mut start = Origin::beside(&dir, OnChange::Refuse);
+    start.model("start", &job.out.join("reference"))?;
+    let record = Record { part: Some("oracle".to_owned()), ..start.added_to(record) };
+    provenance::model_folder(&dir, record, counts)
 }
 
 /// Refuses a model or passes that do not fit into the memory there may be, the reference beside the oracle.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::score::ScoreJob;
 use crate::args::DataArgs;
 use crate::exit::{CliError, Exit};
+use crate::provenance::without_credentials;
 
 /// Files of a model folder, apart from weights, that have a say in what its model or its tokenizer does.
 const FILES: [&str; 7] = [
@@ -23,7 +24,10 @@ const FILES: [&str; 7] = [
 /// The files of pairs with their content hashes, in reading order.
 pub(super) fn sources(data: &[String], read: &DataArgs) -> Result<Vec<ContentSource>, CliError> {
     let source = |path: std::path::PathBuf| {
-        Ok(ContentSource { content_hash: content_hash(&path)?, path: path.display().to_string() })
+        Ok(ContentSource {
+            content_hash: content_hash(&path)?,
+            path: without_credentials(&path.display().to_string()),
+        })
     };
     input_files(data, &read.read_config())?.into_iter().map(source).collect()
 }

@@ -17,6 +17,8 @@ pub(super) fn flags_of_score_change_the_scores_or_are_known_not_to() {
         ("--tokens-per-shard 100", Changes),
         ("--dtype bf16", Changes),
         ("--restart", Same),
+        // Nothing has changed here: see `provenance.rs`.
+        ("--accept-changed", Same),
     ];
     assert_all_tried("score", compare(base, &[&rows, DATA_FLAGS].concat(), made));
     for (flags, names) in [
@@ -60,6 +62,7 @@ pub(super) fn flags_of_select_change_the_selection_or_are_known_not_to() {
         ("--device cpu", Same),
         ("--threads 2", Same),
         ("--json", Same),
+        ("--accept-changed", Same),
     ];
     assert_all_tried("select", compare("select --scores scores.parquet --out out.parquet", &rows, made));
     assert_ne!(
