@@ -72,7 +72,6 @@ macro_rules! exits_with {
 }
 
 exits_with! {
-    sepo_data::DataError => Data,
     sepo_data::ArtifactError => Data,
     sepo_data::WeightsError => Data,
     sepo_data::TokenizeError => Usage,
@@ -81,6 +80,17 @@ exits_with! {
     sepo_model::ModelError => Usage,
     sepo_loss::LossError => Usage,
     crate::report::ReportError => Data,
+}
+
+impl From<sepo_data::DataError> for CliError {
+    fn from(error: sepo_data::DataError) -> Self {
+        use sepo_data::DataError as E;
+        let exit = match &error {
+            E::MixCount { .. } | E::MixWeight { .. } => Exit::Usage,
+            _ => Exit::Data,
+        };
+        Self::of(exit, error)
+    }
 }
 
 impl From<sepo_select::ScoreError> for CliError {

@@ -80,6 +80,7 @@ fn every_subcommand_has_help_and_refuses_an_unknown_flag() {
         "data check",
         "data show",
         "data convert",
+        "data split",
         "data generate",
         "weights import",
         "weights export",
@@ -105,6 +106,9 @@ const DATA_FLAGS: &[(&str, Effect)] = &[
     ("--strict", Same),
     ("--max-bad-rows 0", Same),
     ("--limit 5", Changes),
+    ("--dedup", Changes),
+    ("--data data pairs.jsonl --mix 1,3", Changes),
+    ("--data data pairs.jsonl --mix 1,3 --mix-seed 4 --mix-end all", Changes),
     ("--max-length 50", Changes),
     ("--max-prompt-length 10", Changes),
     ("--long-prompt skip --max-prompt-length 30", Changes),
@@ -152,7 +156,9 @@ fn world_with_splits() -> World {
     let world = scored_world(12);
     std::fs::create_dir(world.path("data")).unwrap();
     let straddling = json!({"prompt": "Question: why?\nAns", "chosen": "wer: the", "rejected": "wer: a"});
-    let text = format!("{}{straddling}\n", world.read_text("pairs.jsonl"));
+    let pairs = world.read_text("pairs.jsonl");
+    let again = pairs.lines().next().unwrap();
+    let text = format!("{again}\n{pairs}{straddling}\n");
     world.write("data/train.jsonl", text.replace("{\"prompt\"", "{\"question\":\"Why?\",\"prompt\""));
     world.write_pairs("data/test.jsonl", 7);
     world
@@ -168,7 +174,11 @@ fn flags_of_train_change_the_weights_or_are_known_not_to() {
     };
     let train = "train --model model --out out --learning-rate 1e-3";
     let rows = [
-        &[("--gamma 1", Changes), ("--eval-data pairs.jsonl --eval-every 1 --keep-best loss", Same)],
+        &[
+            ("--gamma 1", Changes),
+            ("--eval-fraction 0.3", Changes),
+            ("--eval-data pairs.jsonl --eval-every 1 --keep-best loss", Same),
+        ],
         TRAIN_FLAGS,
         DATA_FLAGS,
     ];
@@ -200,6 +210,7 @@ fn flags_of_oracle_change_the_models_or_are_known_not_to() {
     let rows = [
         ("--oracle-fraction 0.4", Changes),
         ("--eval-pairs 2", Changes),
+        ("--eval-fraction 0.3", Changes),
         ("--reference-epochs 2", Changes),
         ("--reference-learning-rate 1e-4", Changes),
     ];
@@ -224,6 +235,7 @@ fn flags_of_score_change_the_scores_or_are_known_not_to() {
         ("--tokens-per-shard 100", Changes),
         ("--dtype bf16", Changes),
         ("--restart", Same),
+        ("--eval-fraction 0.3", Changes),
     ];
     assert_all_tried("score", compare(base, &[&rows, DATA_FLAGS].concat(), made));
     for (flags, names) in [

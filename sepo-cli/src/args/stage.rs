@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::shards::ShardArgs;
 use super::train::DtypeArg;
 use super::watch::BestArg;
 use super::{
-    DataArgs, ForwardArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName, PairArgs, TokenArgs,
-    TrainArgs,
+    DataArgs, ForwardArgs, HeldOutArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName, PairArgs,
+    TokenArgs, TrainArgs,
 };
 
 #[derive(Debug, Args)]
@@ -22,6 +22,8 @@ pub(crate) struct SftArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
     #[command(flatten)]
     pub(crate) train: TrainArgs,
     #[command(flatten)]
@@ -62,6 +64,8 @@ pub(crate) struct OracleArgs {
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
+    #[command(flatten)]
     pub(crate) train: TrainArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
@@ -90,12 +94,15 @@ pub(crate) struct ScoreArgs {
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
+    #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("measured").multiple(true).args(["eval_data", "eval_fraction"])))]
 pub(crate) struct TrainCommandArgs {
     /// Model folder to start from
     #[arg(long, value_name = "DIR")]
@@ -116,7 +123,7 @@ pub(crate) struct TrainCommandArgs {
     #[arg(long, value_name = "DATA", num_args = 1..)]
     pub(crate) eval_data: Vec<String>,
     /// Steps between evaluations [default: at the end only]
-    #[arg(long, value_name = "STEPS", requires = "eval_data")]
+    #[arg(long, value_name = "STEPS", requires = "measured")]
     pub(crate) eval_every: Option<u64>,
     /// Keep the checkpoint of the best evaluation too
     #[arg(long, value_enum, value_name = "METRIC", requires = "eval_every")]
@@ -125,6 +132,8 @@ pub(crate) struct TrainCommandArgs {
     pub(crate) objective_settings: ObjectiveArgs,
     #[command(flatten)]
     pub(crate) read: DataArgs,
+    #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
     #[command(flatten)]
     pub(crate) tokens: TokenArgs,
     #[command(flatten)]
@@ -150,6 +159,8 @@ pub(crate) struct EvalArgs {
     pub(crate) forward: ForwardArgs,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]

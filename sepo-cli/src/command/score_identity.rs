@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use sepo_data::{ContentSource, PairTokenizer, TemplateChoice, TokenizeConfig, content_hash, input_files};
+use sepo_data::{
+    ContentSource, PairTokenizer, ScoresMeta, TemplateChoice, TokenizeConfig, content_hash, input_files,
+};
 use serde_json::{Map, Value, json};
 
 use super::score::ScoreJob;
@@ -47,6 +49,7 @@ pub(super) fn identity(
         "split": read.split,
         "columns": [&read.prompt_column, &read.chosen_column, &read.rejected_column],
         "limit": read.limit,
+        "source": source(data_files(job)?, read),
         "tokens": tokens(&job.tokens)?,
         "tokens_per_batch": job.shards.tokens_per_batch,
         "tokens_per_shard": job.shards.tokens_per_shard,
@@ -57,6 +60,49 @@ pub(super) fn identity(
         Value::Object(identity) => Ok(identity),
         other => unreachable!("{other} was written as an object"),
     }
+}
+
+/// What decides which pairs of its inputs come out in what order; null for all of them one after the other.
+fn source(n_files: Vec<usize>, read: &DataArgs) -> Value {
+    let mut source = source_meta(read);
+    // Which file belongs to which input of a mix.
+    if let Some(Value::Object(fields)) = source.get_mut(SOURCE_KEY)
+        && !read.mix.is_empty()
+    {
+        fields.insert("n_files".to_owned(), n_files.into());
+    }
+    source.remove(SOURCE_KEY).unwrap_or_default()
+}
+
+/// How many files each input has.
+fn data_files(job: &ScoreJob<'_>) -> Result<Vec<usize>, CliError> {
+    let n = |input| Ok(input_files(std::slice::from_ref(input), &job.read.read_config())?.len());
+    job.data.iter().map(n).collect()
+}
+
+/// The key of scores' metadata under which stands how inputs became pairs.
+const SOURCE_KEY: &str = "source";
+
+/// How inputs became pairs, for the metadata of scores; nothing where they are read one after the other and whole.
+pub(super) fn source_meta(read: &DataArgs) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if let Some(mix) = read.mix() {
+        fields.insert("mix".to_owned(), json!(mix));
+    }
+    if read.dedup {
+        fields.insert("dedup".to_owned(), true.into());
+    }
+    if let Some((fraction, part)) = read.part {
+        fields.insert("eval_fraction".to_owned(), json!(fraction));
+        fields.insert("part".to_owned(), json!(part));
+    }
+    let source = (!fields.is_empty()).then(|| (SOURCE_KEY.to_owned(), Value::Object(fields)));
+    source.into_iter().collect()
+}
+
+/// The share that was held out when these scores were made.
+pub(super) fn held_out(scores: &ScoresMeta) -> Option<f64> {
+    scores.extra.get(SOURCE_KEY)?.get("eval_fraction")?.as_f64()
 }
 
 fn model(dir: &Path, weights: &str) -> Result<Value, CliError> {

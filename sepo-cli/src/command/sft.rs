@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use sepo_data::Part;
 use sepo_loss::Objective;
-use sepo_train::{Footprint, TrainData};
+use sepo_train::{Footprint, HeldExamples, TrainData};
 
 use super::stage::{self, Trained};
 use crate::args::SftArgs;
@@ -32,9 +33,18 @@ pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
     let tokenizer = Arc::new(load_tokenizer(&args.model, &tokens.config(length))?);
     check_fit(&model, &tokenizer)?;
     claim::check_model(&args.out, &model.config)?;
-    let pairs = PairStream::open(&args.pairs.data, &args.pairs.read, &tokenizer)?;
-    let held = examples::of_pairs(pairs, memory.spill(&args.out), |pair| Ok(stage::chosen_only(pair)))?;
-    let data = TrainData::new(held.examples());
+    let spill = memory.spill(&args.out);
+    let read = |part: Part| -> Result<HeldExamples, CliError> {
+        let read = args.pairs.read.part(args.held_out, part);
+        let pairs = PairStream::open(&args.pairs.data, &read, &tokenizer, &spill)?;
+        examples::of_pairs(pairs, spill.clone(), |pair| Ok(stage::chosen_only(pair)))
+    };
+    let held = read(Part::Train)?;
+    let eval = match args.held_out.eval_fraction {
+        Some(_) => read(Part::Eval)?,
+        None => HeldExamples::default(),
+    };
+    let data = TrainData::new(held.examples()).with_eval(eval.examples());
     let _lock = claim::folder(&args.out, lock)?;
     let outcome = stage::run("sft", &mut model, data, (&Objective::Sft, &config), &args.out)?;
     if let Some(exit) = stage::stopped(&outcome, &args.out) {
@@ -44,12 +54,16 @@ pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
     let trained = Trained { max_length: Some(length), outcome };
     result(args.machine.form(), &trained, |Trained { outcome, .. }| {
         let loss = outcome.last_step.as_ref().and_then(|step| step.loss);
-        format!(
+        let mut text = format!(
             "{} steps, last loss {}; model in `{}`",
             outcome.total_steps,
             number(loss),
             args.out.display()
-        )
+        );
+        if let Some(eval) = &outcome.eval {
+            text += &format!("\nevaluation: loss {} on {} held-out pairs", number(eval.loss), eval.n);
+        }
+        text
     })?;
     Ok(Exit::Done)
 }

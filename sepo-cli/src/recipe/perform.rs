@@ -41,11 +41,13 @@ pub(super) fn perform(stage: Stage, recipe: &Recipe) -> Result<Result<Value, Exi
 
 fn make_oracle(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliError> {
     let settings = &recipe.oracle;
+    let eval_read = recipe.data.eval_read();
     let job = OracleJob {
         model: &recipe.base,
         reference: recipe.reference.as_deref(),
         data: &recipe.data.inputs,
         read: &recipe.data.read(),
+        eval_read: recipe.data.eval_fraction.is_some().then_some(&eval_read),
         tokens: recipe.tokens.clone(),
         fraction: settings.fraction,
         eval_pairs: settings.eval_pairs,
