@@ -33,7 +33,12 @@ impl<E: Error> Diagnostic for Advised<E> {
 
 /// The error as a report, with advice where the disk, a permission or a limit is behind it.
 pub(crate) fn report(error: impl Error + Send + Sync + 'static) -> Report {
-    match advice(&error) {
+    report_or(error, None)
+}
+
+/// The same, with `help` where the system has no say in it.
+pub(crate) fn report_or(error: impl Error + Send + Sync + 'static, help: Option<&'static str>) -> Report {
+    match advice(&error).or(help) {
         Some(help) => with_help(error, help),
         None => Report::from_err(error),
     }
@@ -69,7 +74,7 @@ fn of_kind(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::PermissionDenied => {
             "this user may not do that there: change the permissions, or name another folder, and run the same command again"
         }
-        ErrorKind::NotADirectory => {
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
             "a file stands where a folder should: move it away, or name another folder"
         }
         _ => return None,

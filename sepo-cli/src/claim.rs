@@ -32,7 +32,7 @@ pub(crate) fn file(path: &Path) -> Result<Lock, CliError> {
         return Err(CliError::new(
             Exit::Data,
             format!("`{}` cannot be written: `{}` is no folder", path.display(), parent.display()),
-            "make the folder, or choose another `--out`",
+            "make the folder, or name a file in another",
         ));
     }
     Ok(exclusive(Lock::file(path)?, path))

@@ -72,12 +72,8 @@ macro_rules! exits_with {
 }
 
 exits_with! {
-    sepo_data::ArtifactError => Data,
     sepo_data::WeightsError => Data,
-    sepo_data::TokenizeError => Usage,
-    sepo_data::TemplateError => Usage,
     sepo_data::planted::PlantedError => Data,
-    sepo_model::ModelError => Usage,
     sepo_loss::LossError => Usage,
     crate::report::ReportError => Data,
 }
@@ -89,8 +85,28 @@ impl From<sepo_data::DataError> for CliError {
             E::MixCount { .. } | E::MixWeight { .. } => Exit::Usage,
             _ => Exit::Data,
         };
-        Self::of(exit, error)
+        let help = crate::remedy::of_data(&error);
+        Self { exit, report: crate::advice::report_or(error, help) }
     }
+}
+
+/// The code of each library error that knows what to do.
+macro_rules! exits_with_remedy {
+    ($($error:ty => $exit:ident, $remedy:ident);* $(;)?) => {$(
+        impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                let help = crate::remedy::$remedy(&error);
+                Self { exit: Exit::$exit, report: crate::advice::report_or(error, help) }
+            }
+        }
+    )*};
+}
+
+exits_with_remedy! {
+    sepo_data::ArtifactError => Data, of_artifact;
+    sepo_data::TokenizeError => Usage, of_tokenize;
+    sepo_data::TemplateError => Usage, of_template;
+    sepo_model::ModelError => Usage, of_model;
 }
 
 impl From<sepo_select::ScoreError> for CliError {
@@ -115,6 +131,14 @@ impl From<sepo_select::ScoreError> for CliError {
 impl From<sepo_select::SelectError> for CliError {
     fn from(error: sepo_select::SelectError) -> Self {
         use sepo_select::SelectError as E;
+        let error = match error {
+            E::Artifact(error) => return error.into(),
+            error => error,
+        };
+        if matches!(error, E::OverwritesScores { .. }) {
+            let help = "choose another `--out`";
+            return Self { exit: Exit::Usage, report: crate::advice::with_help(error, help) };
+        }
         let exit = match &error {
             E::NonFiniteThreshold { .. }
             | E::Rule { .. }
@@ -122,8 +146,7 @@ impl From<sepo_select::SelectError> for CliError {
             | E::EmptyBatch
             | E::SideRuleWithoutMeaning { .. }
             | E::RenormalizeScope { .. }
-            | E::UnknownEos { .. }
-            | E::OverwritesScores { .. } => Exit::Usage,
+            | E::UnknownEos { .. } => Exit::Usage,
             _ => Exit::Data,
         };
         Self::of(exit, error)
@@ -139,10 +162,12 @@ impl From<sepo_train::TrainError> for CliError {
             let help = "it was removed while the run went on: run the same command again; it goes on from the newest checkpoint that is left, or begins anew";
             return Self { exit: Exit::Data, report: crate::advice::with_help(error, help) };
         }
+        if matches!(error, E::ConfigChanged { .. }) {
+            let help = "choose another `--out`, or run with the settings, the data and the model that the folder was made with; a folder that is not needed any more can be moved away";
+            return Self { exit: Exit::Usage, report: crate::advice::with_help(error, help) };
+        }
         let exit = match &error {
-            E::InvalidConfig { .. } | E::ConfigChanged { .. } | E::NoReference { .. } | E::NoEvaluation => {
-                Exit::Usage
-            }
+            E::InvalidConfig { .. } | E::NoReference { .. } | E::NoEvaluation => Exit::Usage,
             E::Lock(lock) => exit_of_lock(lock),
             _ => Exit::Data,
         };
@@ -152,7 +177,9 @@ impl From<sepo_train::TrainError> for CliError {
 
 impl From<sepo_data::LockError> for CliError {
     fn from(error: sepo_data::LockError) -> Self {
-        Self::of(exit_of_lock(&error), error)
+        let exit = exit_of_lock(&error);
+        let help = (exit == Exit::Busy).then_some("wait until it has ended, or choose another `--out`");
+        Self { exit, report: crate::advice::report_or(error, help) }
     }
 }
 

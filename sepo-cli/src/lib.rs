@@ -20,6 +20,7 @@ mod pairs;
 mod progress;
 mod quickstart;
 mod recipe;
+mod remedy;
 pub mod report;
 mod shard_error;
 mod undone;
@@ -49,6 +50,13 @@ pub fn main() -> ExitCode {
             Exit::Bug.into()
         }
     }
+}
+
+/// All commands with their flags, as they are typed. For tests and for programs that complete what is typed.
+#[doc(hidden)]
+#[must_use]
+pub fn command_line() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 /// Whether a recipe of this text, with overrides such as `select.keep_chosen=0.5`, makes sense as far as that needs no other

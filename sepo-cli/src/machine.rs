@@ -4,6 +4,9 @@ use crate::args::MachineArgs;
 use crate::console::say;
 use crate::exit::{CliError, Exit};
 
+/// Threads at most: each takes memory and time to start, and no machine has more cores that share one memory.
+const MOST_THREADS: usize = 1024;
+
 /// Sets up the thread pool and says what the run uses.
 pub(crate) fn prepare(args: &MachineArgs) -> Result<(), CliError> {
     match args.device.as_deref() {
@@ -25,6 +28,14 @@ pub(crate) fn prepare(args: &MachineArgs) -> Result<(), CliError> {
         }
     }
     if let Some(threads) = args.threads {
+        if threads.get() > MOST_THREADS {
+            return Err(CliError::usage(
+                format!(
+                    "`--threads {threads}` is more than the {MOST_THREADS} threads that make sense anywhere"
+                ),
+                "leave `--threads` out for one a core",
+            ));
+        }
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.get())
             .build_global()

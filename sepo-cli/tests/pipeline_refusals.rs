@@ -188,12 +188,19 @@ fn a_selection_says_all_that_is_read_and_for_which_tokenizer() {
     let world = scored_world(4);
     world.sepo("select --scores scores.parquet --out selection.parquet").done();
     let train = "train --data selection.parquet --objective sepo --out out --model";
-    for flag in ["--limit 2", "--split test", "--format explicit", "--prompt-column question"] {
+    for flag in [
+        "--limit 2",
+        "--split test",
+        "--format explicit",
+        "--prompt-column question",
+        "--max-length 64",
+        "--strict",
+    ] {
         let name = flag.split(' ').next().unwrap();
         world.sepo(&format!("{train} model {flag}")).fails(USAGE, &[name, "selection.parquet"]);
     }
     world.write_model("short", 64);
-    world.sepo(&format!("{train} short --max-length 64")).fails(USAGE, &["row 0", "64 positions"]);
+    world.sepo(&format!("{train} short")).fails(USAGE, &["row 0", "64 positions"]);
     world.write_model("other", 1024);
     let tokenizer = world.read_text("other/tokenizer.json");
     world.write("other/tokenizer.json", tokenizer + "\n");

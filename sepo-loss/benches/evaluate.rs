@@ -58,7 +58,7 @@ fn assert_equal(objective: &Objective, batch: &LossBatch<'_>) {
 fn bench(criterion: &mut Criterion) {
     let (policy, reference, pairs) = (logps(1), logps(2), pairs());
     let mut next = stream(3);
-    let selected: Vec<f32> = (0..N_ROWS).map(|_| if next() < 0.3 { 1.0 } else { 0.0 }).collect();
+    let selected: Vec<f64> = (0..N_ROWS).map(|_| if next() < 0.3 { 1.0 } else { 0.0 }).collect();
     let everything = vec![1.0; N_ROWS];
     let dpo = Objective::Dpo { beta: 0.1, label_smoothing: 0.0 };
     let sepo = Objective::SePo { gamma: 2.5, lambda: 0.0, normalizer: Normalizer::Count };
@@ -66,7 +66,13 @@ fn bench(criterion: &mut Criterion) {
     for (name, objective, weights) in
         [("dpo/all_tokens", dpo, &everything), ("sepo/30_percent_of_tokens", sepo, &selected)]
     {
-        let batch = LossBatch { logps: &policy, reference_logps: Some(&reference), weights, pairs: &pairs };
+        let batch = LossBatch {
+            logps: &policy,
+            reference_logps: Some(&reference),
+            weights,
+            pairs: &pairs,
+            ..LossBatch::default()
+        };
         assert_equal(&objective, &batch);
         let mut group = criterion.benchmark_group(format!("evaluate/{name}"));
         group.throughput(Throughput::Elements(N_ROWS as u64));

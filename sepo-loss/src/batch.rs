@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use crate::error::{LogpModel, LossError, Side};
-use crate::grid::{SequenceRows, TokenGrid};
+use crate::composition::Weighting;
+use crate::error::{Input, LossError, Side};
+use crate::grid::SequenceRows;
+use crate::layout::PairLayout;
 use crate::objective::Objective;
 use crate::reduction::Reduction;
 
@@ -32,63 +34,111 @@ impl PairRows {
 
 /// The per-token numbers of a batch of pairs, flat, and where each pair's rows are.
 ///
+/// An objective reads what its [`inputs`](crate::Objective::inputs) name; the rest may be left out.
+///
 /// # Which token an index names
 ///
-/// Row `i` of the three arrays belongs to one response token, and holds the log-probability of *that* token given all
-/// before it. A pair's rows are in the order of its tokens. Rows may be missing (a trainer that computes selected tokens
-/// only has no others); rows that no pair names are allowed and get a gradient of 0.
-#[derive(Debug, Clone, Copy)]
+/// Row `i` of the arrays belongs to one response token, and holds the log-probability of *that* token given all
+/// before it; divergences are those of the distribution that it was drawn from. A pair's rows are in the order of its tokens. Rows may
+/// be missing (a trainer that computes selected tokens only has no others); rows that no pair names are allowed and get a gradient of 0.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct LossBatch<'a> {
     /// The policy's log-probability of each row's token, in nats.
     pub logps: &'a [f64],
-    /// The reference's log-probability of each row's token; left unread by objectives without a reference.
+    /// The reference's log-probability of each row's token.
     pub reference_logps: Option<&'a [f64]>,
-    /// The weight of each row. Rows of weight 0 may hold anything, NaN included.
-    pub weights: &'a [f32],
+    /// `KL(π_ref ‖ π)` at each row, in nats.
+    pub forward_kls: Option<&'a [f64]>,
+    /// `KL(π ‖ π_ref)` at each row, in nats.
+    pub reverse_kls: Option<&'a [f64]>,
+    /// A reward of each token for [`TokenReward`](crate::TokenReward).
+    pub token_rewards: Option<&'a [f64]>,
+    /// `log Σ_v π(v)²` at each row.
+    pub log_collisions: Option<&'a [f64]>,
+    /// The segment that each row belongs to: neighbours of one number are one segment.
+    pub segments: Option<&'a [u32]>,
+    /// The weight of each row. Rows of weight 0 may hold anything, NaN included, unless weights are learned.
+    pub weights: &'a [f64],
     /// The pairs.
     pub pairs: &'a [PairRows],
 }
 
-/// A batch that has passed every check, with the grids of both sides.
+impl<'a> LossBatch<'a> {
+    /// An array of numbers, where the batch has it.
+    pub(crate) fn input(&self, input: Input) -> Option<&'a [f64]> {
+        match input {
+            Input::PolicyLogps => Some(self.logps),
+            Input::ReferenceLogps => self.reference_logps,
+            Input::ForwardKls => self.forward_kls,
+            Input::ReverseKls => self.reverse_kls,
+            Input::TokenRewards => self.token_rewards,
+            Input::LogCollisions => self.log_collisions,
+            Input::Weights => Some(self.weights),
+            Input::Segments => None,
+        }
+    }
+}
+
+/// A batch that has passed every check, with its layout.
 pub(crate) struct CheckedBatch<'a> {
-    pub(crate) batch: &'a LossBatch<'a>,
-    /// The reference, where the objective compares with it.
-    pub(crate) reference: Option<&'a [f64]>,
-    pub(crate) chosen: TokenGrid,
-    pub(crate) rejected: TokenGrid,
+    pub(crate) batch: LossBatch<'a>,
+    /// What the objective reads besides log-probabilities and weights.
+    inputs: Vec<Input>,
+    pub(crate) layout: PairLayout,
+    live: Vec<bool>,
 }
 
 impl<'a> CheckedBatch<'a> {
-    pub(crate) fn new(objective: &Objective, batch: &'a LossBatch<'a>) -> Result<Self, LossError> {
+    pub(crate) fn new(objective: &Objective, batch: &LossBatch<'a>) -> Result<Self, LossError> {
         objective.check()?;
-        let n_rows = batch.logps.len();
-        if batch.weights.len() != n_rows {
-            return Err(LossError::WeightsLength { n_rows, n_weights: batch.weights.len() });
+        let inputs = objective.inputs();
+        check_lengths(objective, batch, &inputs)?;
+        let mut read: Vec<Input> = inputs.iter().copied().filter(|input| *input != Input::Segments).collect();
+        read.insert(0, Input::PolicyLogps);
+        let mut pairs = batch.pairs.to_vec();
+        for (pair, rows) in pairs.iter_mut().enumerate() {
+            for side in [Side::Chosen, Side::Rejected] {
+                check_rows(pair, side, &rows.side(side).rows, batch.logps.len())?;
+                if side == Side::Chosen || objective.is_pairwise() {
+                    check_values(objective, (pair, side), &rows.side(side).rows, (batch, &read))?;
+                } else {
+                    rows.rejected = 0..0;
+                }
+            }
         }
-        let reference = reference_in_use(objective, batch)?;
-        let chosen = side_grid(objective, batch, reference, Side::Chosen)?;
-        let rejected = side_grid(objective, batch, reference, Side::Rejected)?;
-        let checked = Self { batch, reference, chosen, rejected };
+        let composition = objective.composition().unwrap_or_default();
+        let layout = PairLayout::new(&composition, &LossBatch { pairs: &pairs, ..*batch });
+        let live = if objective.is_pairwise() {
+            layout.live_pairs()
+        } else {
+            (0..pairs.len()).map(|pair| !layout.pairs(Side::Chosen).is_empty(pair)).collect()
+        };
+        let checked = Self { batch: *batch, inputs, layout, live };
         checked.check_divisors(objective)?;
         Ok(checked)
     }
 
-    /// Whether the pair has no loss, because a side that the objective uses is empty.
-    pub(crate) fn is_empty(&self, objective: &Objective, pair: usize) -> bool {
-        self.chosen.is_empty(pair) || (objective.is_pairwise() && self.rejected.is_empty(pair))
+    /// Whether the pair has no loss, because nothing of it is left to compare.
+    pub(crate) fn is_empty(&self, pair: usize) -> bool {
+        !self.live[pair]
+    }
+
+    /// An array, where the objective reads it.
+    pub(crate) fn read(&self, input: Input) -> Option<&'a [f64]> {
+        self.batch.input(input).filter(|_| self.inputs.contains(&input))
     }
 
     fn check_divisors(&self, objective: &Objective) -> Result<(), LossError> {
         // The mean that a trainer takes of `Sft` divides by the weights too.
-        let reduction = objective.pair_loss().map_or(Reduction::WeightSum, |loss| loss.reduction);
-        let sides: &[_] = if objective.is_pairwise() {
-            &[(Side::Chosen, &self.chosen), (Side::Rejected, &self.rejected)]
-        } else {
-            &[(Side::Chosen, &self.chosen)]
-        };
-        for pair in (0..self.batch.pairs.len()).filter(|&pair| !self.is_empty(objective, pair)) {
-            for &(side, grid) in sides {
-                let (sum, nominal) = (grid.weight_sums()[pair], grid.nominals()[pair]);
+        let reduction = objective.composition().map_or(Reduction::WeightSum, |loss| loss.reduction);
+        let sides: &[_] =
+            if objective.is_pairwise() { &[Side::Chosen, Side::Rejected] } else { &[Side::Chosen] };
+        let live = if objective.is_pairwise() { self.layout.live_units() } else { self.live.clone() };
+        for unit in (0..live.len()).filter(|&unit| live[unit]) {
+            for &side in sides {
+                let grid = self.layout.units(side);
+                let (sum, nominal) = (grid.weight_sums()[unit], grid.nominals()[unit]);
+                let pair = self.layout.pair_of(unit);
                 if reduction == Reduction::WeightSum && sum < 0.0 {
                     return Err(LossError::WeightSumNegative { pair, side, sum });
                 }
@@ -101,39 +151,19 @@ impl<'a> CheckedBatch<'a> {
     }
 }
 
-fn reference_in_use<'a>(
-    objective: &Objective,
-    batch: &LossBatch<'a>,
-) -> Result<Option<&'a [f64]>, LossError> {
-    if !objective.needs_reference() {
-        return Ok(None);
-    }
-    let reference =
-        batch.reference_logps.ok_or(LossError::ReferenceMissing { objective: objective.name() })?;
-    if reference.len() != batch.logps.len() {
-        return Err(LossError::ReferenceLength { n_rows: batch.logps.len(), n_reference: reference.len() });
-    }
-    Ok(Some(reference))
-}
-
-/// The grid of one side; without rows where the objective does not read that side.
-fn side_grid(
-    objective: &Objective,
-    batch: &LossBatch<'_>,
-    reference: Option<&[f64]>,
-    side: Side,
-) -> Result<TokenGrid, LossError> {
-    let is_read = side == Side::Chosen || objective.is_pairwise();
-    let mut sequences: Vec<SequenceRows> = batch.pairs.iter().map(|pair| pair.side(side)).collect();
-    for (pair, sequence) in sequences.iter_mut().enumerate() {
-        check_rows(pair, side, &sequence.rows, batch.logps.len())?;
-        if is_read {
-            check_values(pair, side, &sequence.rows, batch, reference)?;
-        } else {
-            sequence.rows = 0..0;
+fn check_lengths(objective: &Objective, batch: &LossBatch<'_>, inputs: &[Input]) -> Result<(), LossError> {
+    let n_rows = batch.logps.len();
+    for &input in [Input::Weights].iter().chain(inputs) {
+        let found = match input {
+            Input::Segments => batch.segments.map(<[u32]>::len),
+            _ => batch.input(input).map(<[f64]>::len),
+        };
+        let n_entries = found.ok_or(LossError::InputMissing { objective: objective.name(), input })?;
+        if n_entries != n_rows {
+            return Err(LossError::InputLength { input, n_rows, n_entries });
         }
     }
-    Ok(TokenGrid::from_checked(&sequences, batch.weights))
+    Ok(())
 }
 
 fn check_rows(pair: usize, side: Side, rows: &Range<usize>, n_rows: usize) -> Result<(), LossError> {
@@ -143,25 +173,23 @@ fn check_rows(pair: usize, side: Side, rows: &Range<usize>, n_rows: usize) -> Re
     Ok(())
 }
 
+/// Rows of weight 0 are not read, unless weights are learned.
 fn check_values(
-    pair: usize,
-    side: Side,
+    objective: &Objective,
+    (pair, side): (usize, Side),
     rows: &Range<usize>,
-    batch: &LossBatch<'_>,
-    reference: Option<&[f64]>,
+    (batch, inputs): (&LossBatch<'_>, &[Input]),
 ) -> Result<(), LossError> {
+    let learned = objective.composition().is_some_and(|loss| loss.weighting == Weighting::Learned);
     for row in rows.clone() {
         let weight = batch.weights[row];
         if !weight.is_finite() {
             return Err(LossError::WeightNotFinite { pair, side, row, weight });
         }
-        if weight == 0.0 {
-            continue;
-        }
-        let models = [(LogpModel::Policy, Some(batch.logps)), (LogpModel::Reference, reference)];
-        for (model, logps) in models {
-            if let Some(&logp) = logps.and_then(|logps| logps.get(row)).filter(|logp| !logp.is_finite()) {
-                return Err(LossError::LogpNotFinite { model, pair, side, row, logp });
+        for &input in inputs.iter().filter(|_| weight != 0.0 || learned) {
+            let value = batch.input(input).map_or(0.0, |values| values[row]);
+            if !value.is_finite() {
+                return Err(LossError::InputNotFinite { input, pair, side, row, value });
             }
         }
     }

@@ -18,3 +18,18 @@ pub(crate) fn constant<S: Shape, E: Dtype, D: Device<E>>(
 ) -> Result<Tensor<S, E, D>, D::Err> {
     device.try_tensor_from_vec(values.iter().map(|&value| scalar(value)).collect(), shape)
 }
+
+/// The same numbers as another tensor, which carries no gradient.
+pub(crate) fn detached<S: Shape, E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    tensor: &Tensor<S, E, D, T>,
+) -> Result<Tensor<S, E, D>, D::Err> {
+    // A clone would not do: it has the identity of the original, and dfdx keeps gradients by identity.
+    tensor.device().try_tensor_from_vec(tensor.as_vec(), *tensor.shape())
+}
+
+/// The numbers as f64.
+pub(crate) fn values<S: Shape, E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    tensor: &Tensor<S, E, D, T>,
+) -> Vec<f64> {
+    tensor.as_vec().iter().map(|value| value.to_f64().unwrap_or(f64::NAN)).collect()
+}

@@ -22,27 +22,45 @@ impl fmt::Display for Side {
     }
 }
 
-/// The model that a log-probability came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum LogpModel {
-    /// The model being aligned.
-    Policy,
-    /// The frozen model that the policy is compared with.
-    Reference,
+/// One of the arrays of a [`LossBatch`](crate::LossBatch), each with one entry a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Input {
+    /// `logps`: the policy's log-probabilities.
+    PolicyLogps,
+    /// `reference_logps`: the reference's.
+    ReferenceLogps,
+    /// `forward_kls`: `KL(π_ref ‖ π)` of each position.
+    ForwardKls,
+    /// `reverse_kls`: `KL(π ‖ π_ref)` of each position.
+    ReverseKls,
+    /// `token_rewards`: a reward of each token, not a weight.
+    TokenRewards,
+    /// `log_collisions`: `log Σ_v π(v)²` of each position.
+    LogCollisions,
+    /// `segments`: which segment of its response a token belongs to.
+    Segments,
+    /// `weights`.
+    Weights,
 }
 
-impl fmt::Display for LogpModel {
+impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Policy => "policy",
-            Self::Reference => "reference",
+            Self::PolicyLogps => "policy log-prob",
+            Self::ReferenceLogps => "reference log-prob",
+            Self::ForwardKls => "forward KL",
+            Self::ReverseKls => "reverse KL",
+            Self::TokenRewards => "token reward",
+            Self::LogCollisions => "log collision probability",
+            Self::Segments => "segment",
+            Self::Weights => "weight",
         })
     }
 }
 
 /// Why no loss came back.
 ///
-/// `pair` indexes `LossBatch::pairs`; `row` indexes the flat `logps`, `reference_logps` and `weights`; `sequence`
+/// `pair` indexes `LossBatch::pairs`; `row` indexes its flat arrays; `sequence`
 /// indexes the sequences of a `TokenGrid`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -59,27 +77,33 @@ pub enum LossError {
         /// The accepted interval.
         accepted: &'static str,
     },
-    /// The objective compares with a reference and the batch has none.
-    #[error("evaluate `{objective}` without reference log-probs")]
-    ReferenceMissing {
+    /// A preset has no setting of that name.
+    #[error("set `{setting}` of `{objective}`, which has {}", listed(known))]
+    UnknownSetting {
+        /// Name of the preset.
+        objective: &'static str,
+        /// The setting that was given.
+        setting: String,
+        /// Settings that there are.
+        known: Vec<&'static str>,
+    },
+    /// The objective reads an array that the batch has not.
+    #[error("evaluate `{objective}` without one {input} a row")]
+    InputMissing {
         /// Name of the objective.
         objective: &'static str,
+        /// What it reads.
+        input: Input,
     },
-    /// `reference_logps` is not as long as `logps`.
-    #[error("pair {n_reference} reference log-probs with {n_rows} rows")]
-    ReferenceLength {
+    /// An array is not as long as `logps`.
+    #[error("pair {n_entries} {input}s with {n_rows} rows")]
+    InputLength {
+        /// The array at fault.
+        input: Input,
         /// Length of `logps`.
         n_rows: usize,
-        /// Length of `reference_logps`.
-        n_reference: usize,
-    },
-    /// `weights` is not as long as `logps`.
-    #[error("pair {n_weights} weights with {n_rows} rows")]
-    WeightsLength {
-        /// Length of `logps`.
-        n_rows: usize,
-        /// Length of `weights`.
-        n_weights: usize,
+        /// Length of the array.
+        n_entries: usize,
     },
     /// A range of rows is inverted or ends beyond the batch.
     #[error("take rows {start}..{end} for the {side} side of pair {pair} out of {n_rows} rows")]
@@ -105,13 +129,13 @@ pub enum LossError {
         /// Flat index of the row.
         row: usize,
         /// The refused weight.
-        weight: f32,
+        weight: f64,
     },
-    /// A log-probability that takes part in the loss is infinite or not a number.
-    #[error("use the {model} log-prob {logp} at row {row} of the {side} side of pair {pair}")]
-    LogpNotFinite {
-        /// The model that the value came from.
-        model: LogpModel,
+    /// A number that takes part in the loss is infinite or not a number.
+    #[error("use the {input} {value} at row {row} of the {side} side of pair {pair}")]
+    InputNotFinite {
+        /// The array that the value stands in.
+        input: Input,
         /// The pair at fault.
         pair: usize,
         /// Its side.
@@ -119,7 +143,7 @@ pub enum LossError {
         /// Flat index of the row.
         row: usize,
         /// The refused value.
-        logp: f64,
+        value: f64,
     },
     /// The objective divides by the sum of the weights, and it is negative: the preference would turn around.
     #[error("divide by the weight sum {sum} of the {side} side of pair {pair}")]
@@ -130,6 +154,14 @@ pub enum LossError {
         side: Side,
         /// The refused sum.
         sum: f64,
+    },
+    /// Two parts of a composition do not go together.
+    #[error("compose `{objective}`: {reason}")]
+    Composition {
+        /// Name of the objective.
+        objective: &'static str,
+        /// Which parts, and why.
+        reason: &'static str,
     },
     /// The nominal token count is not a finite number above zero, and the objective divides by it.
     #[error("divide by the nominal token count {nominal} of the {side} side of pair {pair}")]
@@ -181,7 +213,7 @@ pub enum LossError {
         /// Flat index of the row.
         row: usize,
         /// The refused weight.
-        weight: f32,
+        weight: f64,
     },
     /// dfdx could not run an operation.
     #[error("run the loss on the tape")]
@@ -191,5 +223,12 @@ pub enum LossError {
 impl From<CpuError> for LossError {
     fn from(source: CpuError) -> Self {
         Self::Tape(source)
+    }
+}
+
+fn listed(known: &[&str]) -> String {
+    match known {
+        [] => "none".to_owned(),
+        known => known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     }
 }

@@ -3,10 +3,13 @@
 use dfdx::prelude::*;
 
 use crate::batch::{CheckedBatch, LossBatch};
-use crate::error::LossError;
+use crate::composition::Weighting;
+use crate::constant::PerRow;
+use crate::error::{Input, LossError, Side};
+use crate::likelihood::negative_log_likelihood;
 use crate::metrics::PairMetrics;
 use crate::objective::Objective;
-use crate::statistic::log_ratio;
+use crate::statistic::TokenTerms;
 
 /// The loss of a batch and its gradient.
 ///
@@ -19,6 +22,12 @@ pub struct Evaluation {
     pub n_units: f64,
     /// Gradient of `loss_sum` with respect to each row of `logps`; exactly 0 at rows of weight 0 and of empty pairs.
     pub dlogps: Vec<f64>,
+    /// Gradient with respect to each forward KL; empty where the objective has none.
+    pub dforward_kls: Vec<f64>,
+    /// Gradient with respect to each reverse KL; empty where the objective has none.
+    pub dreverse_kls: Vec<f64>,
+    /// Gradient with respect to each weight; empty unless weights are learned.
+    pub dweights: Vec<f64>,
     /// One entry a pair, in order.
     pub pairs: Vec<PairMetrics>,
     /// Number of pairs whose loss is 0 because a response that the objective uses is empty.
@@ -27,8 +36,9 @@ pub struct Evaluation {
 
 /// The loss, its gradient with respect to every log-probability, and the metrics of each pair.
 ///
-/// The gradient is dfdx's, in f64, of the expression that [`Objective::losses`] builds. The loss of a pair does not
-/// depend on its neighbours, bit for bit.
+/// The gradient is dfdx's, in f64, of the expression that [`Composition::losses`](crate::Composition::losses) builds. The loss of a
+/// pair does not depend on its neighbours, bit for bit, unless
+/// [`Composition::is_batch_coupled`](crate::Composition::is_batch_coupled).
 ///
 /// # Shapes
 ///
@@ -43,12 +53,12 @@ pub struct Evaluation {
 ///
 /// # Errors
 ///
-/// * [`LossError::SettingOutOfRange`], as [`Objective::check`].
-/// * [`LossError::WeightsLength`], [`LossError::ReferenceLength`] if an array is not as long as `logps`.
-/// * [`LossError::ReferenceMissing`] if the objective needs a reference and the batch has none.
+/// * [`LossError::SettingOutOfRange`], [`LossError::Composition`], as [`Objective::check`].
+/// * [`LossError::InputMissing`] if the objective reads an array that the batch has not.
+/// * [`LossError::InputLength`] if an array is not as long as `logps`.
 /// * [`LossError::PairRowsOutOfRange`] if a range is inverted or ends beyond the arrays.
 /// * [`LossError::WeightNotFinite`] if a weight in use is NaN or infinite.
-/// * [`LossError::LogpNotFinite`] if a log-probability in use is NaN or infinite at a row with a weight.
+/// * [`LossError::InputNotFinite`] if another number in use is, at a row with a weight.
 /// * [`LossError::WeightSumNegative`] if the objective divides by a sum of weights below 0.
 /// * [`LossError::NominalOutOfRange`] if SePO divides by a nominal token count that is not finite and above 0.
 /// * [`LossError::LossNotFinite`] if finite inputs overflow.
@@ -62,9 +72,9 @@ pub struct Evaluation {
 /// let pair = PairRows { chosen: 0..3, rejected: 3..5, chosen_nominal: 2.0, rejected_nominal: 1.0 };
 /// let batch = LossBatch {
 ///     logps: &[-1.0, f64::NAN, -2.0, -1.5, f64::NEG_INFINITY],
-///     reference_logps: None,
 ///     weights: &[1.0, 0.0, 1.0, 1.0, 0.0], // SePO's selection: 0 takes a token out
 ///     pairs: &[pair],
+///     ..LossBatch::default()
 /// };
 /// let sepo = Objective::SePo { gamma: 1.0, lambda: 0.0, normalizer: Normalizer::Count };
 /// let evaluation = evaluate(&sepo, &batch)?;
@@ -75,39 +85,74 @@ pub struct Evaluation {
 pub fn evaluate(objective: &Objective, batch: &LossBatch<'_>) -> Result<Evaluation, LossError> {
     let checked = CheckedBatch::new(objective, batch)?;
     let n_pairs = batch.pairs.len();
-    let n_empty = (0..n_pairs).filter(|&pair| checked.is_empty(objective, pair)).count();
-    let (losses, dlogps) = if n_empty == n_pairs {
-        (vec![0.0; n_pairs], vec![0.0; batch.logps.len()])
-    } else {
-        differentiate(objective, &checked)?
-    };
-    if let Some((pair, &loss)) = losses.iter().enumerate().find(|(_, loss)| !loss.is_finite()) {
+    let n_empty = (0..n_pairs).filter(|&pair| checked.is_empty(pair)).count();
+    let mut evaluation = differentiate(objective, &checked, n_empty == n_pairs)?;
+    if let Some((pair, loss)) =
+        evaluation.pairs.iter().map(|pair| pair.loss).enumerate().find(|(_, loss)| !loss.is_finite())
+    {
         return Err(LossError::LossNotFinite { pair, loss });
     }
-    let n_units = if objective.is_pairwise() {
+    evaluation.n_empty = n_empty;
+    evaluation.n_units = if objective.is_pairwise() {
         (n_pairs - n_empty) as f64
     } else {
-        checked.chosen.weight_sums().iter().sum()
+        checked.layout.pairs(Side::Chosen).weight_sums().iter().sum()
     };
-    let metrics = |(pair, &loss)| PairMetrics::new(objective, &checked, pair, loss);
-    let pairs = losses.iter().enumerate().map(metrics).collect();
-    Ok(Evaluation { loss_sum: losses.iter().sum(), n_units, dlogps, pairs, n_empty })
+    Ok(evaluation)
 }
 
-/// The loss of every pair and the gradient of their sum with respect to every row.
+/// The loss of every pair and the gradients of their sum; zeros where all pairs are empty.
 fn differentiate(
     objective: &Objective,
     checked: &CheckedBatch<'_>,
-) -> Result<(Vec<f64>, Vec<f64>), LossError> {
+    all_empty: bool,
+) -> Result<Evaluation, LossError> {
     let device = Cpu::default();
+    let n_rows = checked.batch.logps.len();
     let vector = |values: &[f64]| device.try_tensor_from_vec(values.to_vec(), (values.len(),));
+    let input = |input| checked.read(input).map(vector).transpose();
+    let composition = objective.composition();
+    let learned = composition.is_some_and(|loss| loss.weighting == Weighting::Learned);
     let policy = vector(checked.batch.logps)?;
-    let statistic = match checked.reference {
-        Some(reference) => log_ratio(policy.leaky_trace(), vector(reference)?, 1.0)?,
-        None => policy.leaky_trace(),
+    let [forward, reverse] = [input(Input::ForwardKls)?, input(Input::ReverseKls)?];
+    let weights = learned.then(|| vector(checked.batch.weights)).transpose()?;
+    let taped = |tensor: &Option<PerRow<f64, Cpu>>| tensor.as_ref().map(PerRow::leaky_trace);
+    let losses = if all_empty {
+        None
+    } else if let Some(composition) = &composition {
+        let terms = TokenTerms {
+            logps: policy.leaky_trace(),
+            reference: input(Input::ReferenceLogps)?,
+            forward_kls: taped(&forward),
+            reverse_kls: taped(&reverse),
+            weights: taped(&weights),
+            token_rewards: input(Input::TokenRewards)?,
+            log_collisions: input(Input::LogCollisions)?,
+        };
+        Some(composition.losses(terms, &checked.layout)?)
+    } else {
+        Some(negative_log_likelihood(policy.leaky_trace(), checked.layout.pairs(Side::Chosen))?)
     };
-    let losses = objective.losses(statistic, &checked.chosen, &checked.rejected)?;
-    let values = losses.as_vec();
-    let gradients = losses.try_sum::<Rank0, _>()?.try_backward()?;
-    Ok((values, gradients.get(&policy).as_vec()))
+    let values =
+        losses.as_ref().map_or_else(|| vec![0.0; checked.batch.pairs.len()], |losses| losses.as_vec());
+    let gradients = losses.map(|losses| losses.try_sum::<Rank0, _>()?.try_backward()).transpose()?;
+    let gradient = |tensor: &PerRow<f64, Cpu>, on_tape: bool| match &gradients {
+        Some(gradients) if on_tape => gradients.get(tensor).as_vec(),
+        _ => vec![0.0; n_rows],
+    };
+    let kls = composition.is_some_and(|loss| loss.differentiates_kls());
+    let of = |tensor: &Option<PerRow<f64, Cpu>>, on_tape| {
+        tensor.as_ref().map(|tensor| gradient(tensor, on_tape)).unwrap_or_default()
+    };
+    let metrics = |(pair, &loss)| PairMetrics::new(objective, checked, pair, loss);
+    Ok(Evaluation {
+        loss_sum: values.iter().sum(),
+        n_units: 0.0,
+        dlogps: gradient(&policy, true),
+        dforward_kls: of(&forward, kls),
+        dreverse_kls: of(&reverse, kls),
+        dweights: of(&weights, true),
+        pairs: values.iter().enumerate().map(metrics).collect(),
+        n_empty: 0,
+    })
 }

@@ -61,7 +61,7 @@ impl TokenGrid {
     ///
     /// * [`LossError::OffsetOutOfRange`] unless offsets start at 0, do not decrease and end at `weights.len()`.
     /// * [`LossError::SequenceWeightNotFinite`] if a weight is NaN or infinite.
-    pub fn from_offsets(offsets: &[usize], weights: &[f32]) -> Result<Self, LossError> {
+    pub fn from_offsets(offsets: &[usize], weights: &[f64]) -> Result<Self, LossError> {
         let n_rows = weights.len();
         let mut least = 0;
         for (position, &offset) in offsets.iter().enumerate() {
@@ -87,7 +87,7 @@ impl TokenGrid {
     ///
     /// * [`LossError::SequenceRowsOutOfRange`] if a range is inverted or ends beyond `weights`.
     /// * [`LossError::SequenceWeightNotFinite`] if the weight of a row in use is NaN or infinite.
-    pub fn new(sequences: &[SequenceRows], weights: &[f32]) -> Result<Self, LossError> {
+    pub fn new(sequences: &[SequenceRows], weights: &[f64]) -> Result<Self, LossError> {
         for (sequence, SequenceRows { rows, .. }) in sequences.iter().enumerate() {
             let taken = weights.get(rows.clone()).ok_or(LossError::SequenceRowsOutOfRange {
                 sequence,
@@ -105,10 +105,9 @@ impl TokenGrid {
     }
 
     /// [`TokenGrid::new`] for ranges and weights that are known to be good.
-    pub(crate) fn from_checked(sequences: &[SequenceRows], weights: &[f32]) -> Self {
+    pub(crate) fn from_checked(sequences: &[SequenceRows], weights: &[f64]) -> Self {
         let weighted = |rows: &Range<usize>| rows.clone().filter(|&row| weights[row] != 0.0);
-        let weight_sums: Vec<f64> =
-            sequences.iter().map(|s| weights[s.rows.clone()].iter().map(|&w| f64::from(w)).sum()).collect();
+        let weight_sums: Vec<f64> = sequences.iter().map(|s| weights[s.rows.clone()].iter().sum()).collect();
         let live = || sequences.iter().zip(&weight_sums).map(|(s, &sum)| (s, sum != 0.0));
 
         let width =
@@ -121,7 +120,7 @@ impl TokenGrid {
             if live {
                 for (cell, row) in (sequence * width..).zip(weighted(rows)) {
                     cell_rows[cell] = row;
-                    cell_weights[cell] = f64::from(weights[row]);
+                    cell_weights[cell] = weights[row];
                 }
             }
         }
@@ -173,6 +172,28 @@ impl TokenGrid {
     /// If there is no such sequence.
     pub fn is_empty(&self, sequence: usize) -> bool {
         self.weight_sums[sequence] == 0.0
+    }
+
+    /// The same sequences with a weight of 1 for every weighted row.
+    pub(crate) fn mask(&self) -> Self {
+        let of_cells = |i: usize| {
+            self.cell_weights[i * self.width..][..self.width].iter().filter(|weight| **weight != 0.0).count()
+        };
+        Self {
+            cell_weights: self
+                .cell_weights
+                .iter()
+                .map(|&weight| if weight == 0.0 { 0.0 } else { 1.0 })
+                .collect(),
+            weight_sums: (0..self.n_sequences()).map(|i| of_cells(i) as f64).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The weighted rows of a sequence, in order; none where it is empty.
+    pub(crate) fn rows_of(&self, sequence: usize) -> Vec<usize> {
+        let cells = sequence * self.width..(sequence + 1) * self.width;
+        cells.filter(|&cell| self.cell_weights[cell] != 0.0).map(|cell| self.cell_rows[cell]).collect()
     }
 
     pub(crate) fn cell_rows(&self) -> &[usize] {

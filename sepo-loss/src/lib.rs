@@ -5,13 +5,19 @@
 //! The functions underneath are generic over dfdx's dtype, device and tape, and also serve models built in dfdx.
 //!
 //! **Not for**: computing log-probabilities, choosing token weights (they come in as constants), averaging over
-//! micro-batches or devices, or losses that couple the pairs of a batch.
+//! micro-batches or devices. A few compositions couple the pairs of a batch; they say so.
 //!
 //! ```
 //! use sepo_loss::{LossBatch, Objective, PairRows, evaluate};
 //! let pair = PairRows { chosen: 0..2, rejected: 2..4, chosen_nominal: 2.0, rejected_nominal: 2.0 };
 //! let logps = [-1.0, -0.5, -2.0, -0.25];
-//! let batch = LossBatch { logps: &logps, reference_logps: Some(&logps), weights: &[1.0; 4], pairs: &[pair] };
+//! let batch = LossBatch {
+//!     logps: &logps,
+//!     reference_logps: Some(&logps),
+//!     weights: &[1.0; 4],
+//!     pairs: &[pair],
+//!     ..LossBatch::default()
+//! };
 //! let dpo = evaluate(&Objective::Dpo { beta: 0.1, label_smoothing: 0.0 }, &batch)?;
 //! assert_eq!(dpo.loss_sum / dpo.n_units, 2f64.ln()); // the policy is still the reference
 //! assert_eq!(dpo.dlogps, [-0.05, -0.05, 0.05, 0.05]);
@@ -20,20 +26,24 @@
 //!
 //! # One algebra
 //!
-//! Every pairwise objective is `φ( β (U_w − U_l) − Γ )` with `U = Σ_t w_t u_t / N`, w the chosen and l the rejected
-//! response. Each part is one item here:
+//! Every pairwise objective is `φ( β (h(U_w) − h(U_l)) − Γ )` with `U = Σ_t w_t u_t / N`, w the chosen and l the rejected
+//! response, and perhaps something added. A [`Composition`] makes one choice a part:
 //!
 //! | part | item |
 //! |---|---|
-//! | `u_t`, what a token contributes | [`log_ratio`], or the log-probability itself |
-//! | `w_t`, constant weights, and which rows form a sequence | [`TokenGrid`], [`SequenceRows`] |
-//! | `Σ / N` | [`weighted_sums`], [`reduce`] with a [`Reduction`] |
-//! | β, Γ, φ | [`PairLoss`] with a [`Link`] |
-//! | named choices of all of these | [`Objective`], [`IpoReduction`], [`Normalizer`] |
+//! | `u_t`, what a token contributes | [`Statistic`] with a [`Divergence`]; [`log_ratio`] |
+//! | `w_t`, weights, constant or learned | [`Weighting`]; [`TokenGrid`], [`SequenceRows`] |
+//! | `Σ / N` | [`Reduction`]; [`weighted_sums`], [`reduce`] |
+//! | whole responses, tokens, windows, segments; which with which | [`Partition`], [`Pairing`], [`UnitSum`] |
+//! | `h` | [`Transform`] |
+//! | Γ | [`Margin`] |
+//! | φ, of a difference or of each response by itself | [`Link`], [`SideLink`] |
+//! | what is added | [`Regularizers`] |
+//! | named choices of all of these | [`Objective`]; all methods by name, with their settings and needs: [`Preset`] |
 //!
 //! # Adding a loss
 //!
-//! A new combination is a [`PairLoss`] value. A new term is a few lines of dfdx: here R-DPO (arXiv 2403.19159), DPO with
+//! A new combination is a [`Composition`] value. A new term is a few lines of dfdx: here R-DPO (arXiv 2403.19159), DPO with
 //! `α (|y_w| − |y_l|)` added inside the link. Its gradient needs no code.
 //!
 //! ```
@@ -54,27 +64,43 @@
 //! ```
 
 mod batch;
+mod composition;
+mod composition_check;
 mod constant;
 mod error;
 mod evaluate;
 mod grid;
+mod layout;
 mod likelihood;
 mod link;
+mod losses;
+mod margin;
 mod metrics;
 mod objective;
-mod pair_loss;
+mod partition;
+mod preset;
 mod reduction;
+mod regularizer;
+mod side_link;
 mod statistic;
+mod transform;
 
 pub use batch::{LossBatch, PairRows};
+pub use composition::{Comparison, Composition, PairWeight, Weighting};
 pub use constant::PerRow;
-pub use error::{LogpModel, LossError, Side};
+pub use error::{Input, LossError, Side};
 pub use evaluate::{Evaluation, evaluate};
 pub use grid::{SequenceRows, TokenGrid};
+pub use layout::PairLayout;
 pub use likelihood::negative_log_likelihood;
 pub use link::{Link, negative_log_sigmoid};
+pub use margin::Margin;
 pub use metrics::PairMetrics;
 pub use objective::{IpoReduction, Normalizer, Objective};
-pub use pair_loss::PairLoss;
+pub use partition::{Pairing, Partition, UnitSum};
+pub use preset::{Preset, Setting, WeightSource};
 pub use reduction::{Reduction, reduce, weighted_sums};
-pub use statistic::log_ratio;
+pub use regularizer::{Barrier, L1, Nll, NllReduction, Regularizers, Square, TokenReward};
+pub use side_link::{Baseline, SideLink};
+pub use statistic::{Detach, Divergence, Statistic, TokenTerms, log_ratio};
+pub use transform::Transform;

@@ -12,6 +12,30 @@ pub enum Link {
         /// ε, the probability that the label is wrong.
         label_smoothing: f64,
     },
+    /// `[−(1 − ε) log σ(z) + ε log σ(−z)] / (1 − 2ε)`: the logistic loss without the bias of wrong labels (robust DPO,
+    /// arXiv 2403.00409).
+    Robust {
+        /// ε, the probability that the label is wrong.
+        label_smoothing: f64,
+    },
+    /// `σ(z) [log σ(z) − log(1 − ε)] + σ(−z) [log σ(−z) − log ε]`: the reverse KL divergence to labels that are wrong
+    /// with probability ε (EXO, arXiv 2402.00856).
+    Exo {
+        /// ε > 0, the probability that the label is wrong.
+        label_smoothing: f64,
+    },
+    /// `−log σ(z) (1 − m) + exp(−z) m` with `m = σ(z / τ)`: a logistic loss that becomes exponential (DiscoPOP, arXiv
+    /// 2406.08414).
+    DiscoPop {
+        /// τ, the width of the change.
+        temperature: f64,
+    },
+    /// `[exp(−(k + 1) z) / (k + 1) − exp(k z) / k] / 4`: BPO's scaled Basu divergence (arXiv 2505.19601), whose slope at
+    /// 0 is the logistic loss's. It has no lower bound.
+    Basu {
+        /// k > 0.
+        k: f64,
+    },
     /// `max(0, 1 − z)`; its slope at `z = 1` is 0.
     Hinge,
     /// `(z − target)²`.
@@ -49,6 +73,36 @@ impl Link {
                 // −log σ(−z) = z − log σ(z), so that the two terms are −log σ(z) + ε · z.
                 let tilt = z.with_empty_tape().try_mul(scalar::<E>(label_smoothing))?;
                 negative_log_sigmoid(z)?.try_add(tilt)
+            }
+            Self::Robust { label_smoothing } => {
+                let share = label_smoothing / (1.0 - 2.0 * label_smoothing);
+                let tilt = z.with_empty_tape().try_mul(scalar::<E>(share))?;
+                negative_log_sigmoid(z)?.try_sub(tilt)
+            }
+            Self::Exo { label_smoothing } => {
+                // log σ(−z) = log σ(z) − z.
+                let right = negative_log_sigmoid(z.with_empty_tape())?.try_negate()?;
+                let wrong = right.with_empty_tape().try_sub(z)?;
+                let right = right
+                    .with_empty_tape()
+                    .try_exp()?
+                    .try_mul(right - scalar::<E>((1.0 - label_smoothing).ln()))?;
+                let wrong =
+                    wrong.with_empty_tape().try_exp()?.try_mul(wrong - scalar::<E>(label_smoothing.ln()))?;
+                right.try_add(wrong)
+            }
+            Self::DiscoPop { temperature } => {
+                let modulation = sigmoid(z.with_empty_tape().try_mul(scalar::<E>(1.0 / temperature))?)?;
+                let logistic = negative_log_sigmoid(z.with_empty_tape())?;
+                let exponential = z.try_negate()?.try_exp()?;
+                let change = exponential.try_sub(logistic.with_empty_tape())?.try_mul(modulation)?;
+                logistic.try_add(change)
+            }
+            Self::Basu { k } => {
+                let falling = z.with_empty_tape().try_mul(scalar::<E>(-(k + 1.0)))?.try_exp()?;
+                let rising = z.try_mul(scalar::<E>(k))?.try_exp()?;
+                let falling = falling.try_mul(scalar::<E>(0.25 / (k + 1.0)))?;
+                falling.try_sub(rising.try_mul(scalar::<E>(0.25 / k))?)
             }
             Self::Hinge => z.try_negate()?.try_add(scalar::<E>(1.0))?.try_relu(),
             Self::Square { target } => z.try_sub(scalar::<E>(target))?.try_square(),
@@ -90,6 +144,13 @@ pub fn negative_log_sigmoid<S: Shape, E: Dtype, D: Device<E>, T: Tape<E, D>>(
     let magnitude = not_negative.try_choose(z, negated.with_empty_tape())?;
     let tail = log_one_plus(magnitude.try_negate()?.try_exp()?)?;
     tail.try_add(negated.try_relu()?)
+}
+
+/// `σ(z)`, to full relative precision for large negative `z`.
+pub(crate) fn sigmoid<S: Shape, E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    z: Tensor<S, E, D, T>,
+) -> Result<Tensor<S, E, D, T>, D::Err> {
+    negative_log_sigmoid(z)?.try_negate()?.try_exp()
 }
 
 /// `log(1 + e)` for `e` in `0..=1`.

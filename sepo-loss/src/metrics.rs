@@ -1,8 +1,11 @@
 //! What training wants to see of each pair.
 
 use crate::batch::{CheckedBatch, PairRows};
-use crate::error::Side;
-use crate::objective::{Normalizer, Objective};
+use crate::error::{Input, Side};
+use crate::objective::Objective;
+use crate::reduction::Reduction;
+use crate::statistic::Divergence;
+use crate::transform::Transform;
 
 /// The loss of one pair and the numbers behind it.
 ///
@@ -15,6 +18,7 @@ use crate::objective::{Normalizer, Objective};
 /// | DPO, IPO (both reductions), hinge | `β · Σ_t w_t (l_t − l_ref,t)` |
 /// | SimPO | `β · Σ_t w_t l_t / Σ_t w_t` |
 /// | SePO | `γ · Σ_t w_t l_t / N` |
+/// | composed | `β · h(Σ_t w_t u_t / N)` of the whole response |
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PairMetrics {
     /// Loss of the pair; 0 if it is empty.
@@ -36,18 +40,18 @@ pub struct PairMetrics {
 impl PairMetrics {
     pub(crate) fn new(objective: &Objective, checked: &CheckedBatch<'_>, pair: usize, loss: f64) -> Self {
         let rows = &checked.batch.pairs[pair];
-        let empty = checked.is_empty(objective, pair);
+        let empty = checked.is_empty(pair);
         let mut metrics = Self { loss, empty, ..Self::default() };
-        let chosen = SideSums::new(checked, rows, Side::Chosen);
+        let chosen = SideSums::new(checked, objective, rows, Side::Chosen);
         metrics.chosen_logp = chosen.logp;
         if !objective.is_pairwise() {
             return metrics;
         }
-        let rejected = SideSums::new(checked, rows, Side::Rejected);
+        let rejected = SideSums::new(checked, objective, rows, Side::Rejected);
         metrics.rejected_logp = rejected.logp;
         if !empty {
-            metrics.chosen_reward = chosen.reward(objective);
-            metrics.rejected_reward = rejected.reward(objective);
+            metrics.chosen_reward = chosen.reward(objective, &rejected);
+            metrics.rejected_reward = rejected.reward(objective, &chosen);
             metrics.margin = metrics.chosen_reward - metrics.rejected_reward;
         }
         metrics
@@ -58,38 +62,54 @@ impl PairMetrics {
 struct SideSums {
     weight: f64,
     logp: f64,
-    log_ratio: f64,
+    statistic: f64,
     nominal: f64,
+    length: f64,
 }
 
 impl SideSums {
-    fn new(checked: &CheckedBatch<'_>, rows: &PairRows, side: Side) -> Self {
+    fn new(checked: &CheckedBatch<'_>, objective: &Objective, rows: &PairRows, side: Side) -> Self {
         let sequence = rows.side(side);
-        let mut sums = Self { weight: 0.0, logp: 0.0, log_ratio: 0.0, nominal: sequence.nominal };
+        let statistic = objective.composition().unwrap_or_default().statistic;
+        let (kls, alpha) = match statistic.divergence {
+            Divergence::None => (None, 0.0),
+            Divergence::Forward { alpha, .. } => (checked.read(Input::ForwardKls), alpha),
+            Divergence::Reverse { alpha, .. } => (checked.read(Input::ReverseKls), -alpha),
+        };
+        let reference = checked.read(Input::ReferenceLogps).filter(|_| statistic.rho != 0.0);
+        let length = sequence.rows.len() as f64;
+        let mut sums = Self { weight: 0.0, logp: 0.0, statistic: 0.0, nominal: sequence.nominal, length };
         for row in sequence.rows {
-            let weight = f64::from(checked.batch.weights[row]);
+            let weight = checked.batch.weights[row];
             if weight != 0.0 {
                 let logp = checked.batch.logps[row];
-                let reference = checked.reference.map_or(0.0, |reference| reference[row]);
+                let reference = reference.map_or(0.0, |reference| statistic.rho * reference[row]);
+                let divergence = kls.map_or(0.0, |kls| alpha * kls[row]);
                 sums.weight += weight;
                 sums.logp += weight * logp;
-                sums.log_ratio += weight * (logp - reference);
+                sums.statistic += weight * (logp - reference + divergence);
             }
         }
         sums
     }
 
-    fn reward(&self, objective: &Objective) -> f64 {
-        match *objective {
-            Objective::Sft => 0.0,
-            Objective::Dpo { beta, .. } | Objective::Ipo { beta, .. } | Objective::Hinge { beta } => {
-                beta * self.log_ratio
-            }
-            Objective::SimPo { beta, .. } => beta * self.logp / self.weight,
-            Objective::SePo { gamma, normalizer: Normalizer::Count, .. } => gamma * self.logp / self.weight,
-            Objective::SePo { gamma, normalizer: Normalizer::Nominal, .. } => {
-                gamma * self.logp / self.nominal
-            }
+    fn reward(&self, objective: &Objective, other: &Self) -> f64 {
+        let Some(composition) = objective.composition() else { return 0.0 };
+        // IPO's β is in its target; TRL's reward of it is the log-ratio of the whole response all the same.
+        if let Objective::Ipo { beta, .. } = *objective {
+            return beta * self.statistic;
         }
+        let divisor = match composition.reduction {
+            Reduction::Sum => return composition.beta * composition.transform.of(self.statistic),
+            Reduction::WeightSum => self.weight,
+            Reduction::Length => self.length,
+            Reduction::Nominal => self.nominal,
+            Reduction::MinLength => self.length.min(other.length),
+        };
+        // In this order, as ever: β S / N.
+        if composition.transform == Transform::Identity {
+            return composition.beta * self.statistic / divisor;
+        }
+        composition.beta * composition.transform.of(self.statistic / divisor)
     }
 }

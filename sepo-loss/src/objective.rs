@@ -1,14 +1,11 @@
 //! The objectives that a policy can be trained on.
 
-use dfdx::prelude::*;
-
-use crate::constant::PerRow;
-use crate::error::LossError;
-use crate::grid::TokenGrid;
-use crate::likelihood::negative_log_likelihood;
+use crate::composition::Composition;
+use crate::error::{Input, LossError};
 use crate::link::Link;
-use crate::pair_loss::PairLoss;
+use crate::margin::Margin;
 use crate::reduction::Reduction;
+use crate::statistic::Statistic;
 
 /// How [`Objective::Ipo`] reduces the log-ratios of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,6 +51,7 @@ pub enum Normalizer {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "there are a few of them in a run, and a copy is worth more")]
 pub enum Objective {
     /// Supervised fine-tuning on the chosen response: `−S_w`, counted in weighted tokens.
     Sft,
@@ -96,12 +94,31 @@ pub enum Objective {
         /// What `N` is.
         normalizer: Normalizer,
     },
+    /// Any other loss, choice by choice.
+    Composed {
+        /// What it is called.
+        name: &'static str,
+        /// Its choices.
+        composition: Composition,
+    },
 }
 
 impl Objective {
-    /// Whether the loss compares the policy with a reference.
+    /// A loss of that name, choice by choice.
+    #[must_use]
+    pub fn composed(name: &'static str, composition: Composition) -> Self {
+        Self::Composed { name, composition }
+    }
+
+    /// Whether the loss reads the reference's log-probabilities.
     pub fn needs_reference(&self) -> bool {
-        matches!(self, Self::Dpo { .. } | Self::Ipo { .. } | Self::Hinge { .. })
+        self.composition().is_some_and(|composition| composition.reads_reference())
+    }
+
+    /// What a batch has to bring besides log-probabilities and weights.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Input> {
+        self.composition().map(|composition| composition.inputs()).unwrap_or_default()
     }
 
     /// Whether the loss compares the two responses of a pair.
@@ -118,6 +135,7 @@ impl Objective {
             Self::Hinge { .. } => "hinge",
             Self::SimPo { .. } => "simpo",
             Self::SePo { .. } => "sepo",
+            Self::Composed { name, .. } => name,
         }
     }
 
@@ -128,7 +146,7 @@ impl Objective {
     /// # Errors
     ///
     /// [`LossError::SettingOutOfRange`] if β, or SePO's γ, is not a finite number above 0, if another setting is not
-    /// finite, or if ε is outside `0 ≤ ε < 0.5`.
+    /// finite, or if ε is outside `0 ≤ ε < 0.5`. [`LossError::Composition`] where parts exclude each other.
     ///
     /// # Examples
     ///
@@ -155,88 +173,43 @@ impl Objective {
                 self.check_scale("gamma", gamma)?;
                 self.check_margin("lambda", lambda)
             }
+            Self::Composed { name, composition } => composition.check(name),
         }
     }
 
-    /// The parts of the pairwise loss over this objective's token statistic; `None` for [`Objective::Sft`].
-    ///
-    /// The statistic is [`log_ratio`](crate::log_ratio) with ρ = 1 where [`Objective::needs_reference`], and the
-    /// policy's log-probability otherwise.
-    pub fn pair_loss(&self) -> Option<PairLoss> {
+    /// The choices that make the loss; `None` for [`Objective::Sft`], which compares nothing.
+    #[must_use]
+    pub fn composition(&self) -> Option<Composition> {
+        let dpo = Composition::default();
+        let simpo = Composition { statistic: Statistic::LOGP, reduction: Reduction::WeightSum, ..dpo };
         let logistic = |label_smoothing| Link::Logistic { label_smoothing };
-        let (reduction, beta, margin, link) = match *self {
+        Some(match *self {
             Self::Sft => return None,
-            Self::Dpo { beta, label_smoothing } => (Reduction::Sum, beta, 0.0, logistic(label_smoothing)),
+            Self::Dpo { beta, label_smoothing } => {
+                Composition { beta, ..dpo }.comparing(Margin::Constant(0.0), logistic(label_smoothing))
+            }
             Self::Ipo { beta, reduction } => {
                 let reduction = match reduction {
                     IpoReduction::Mean => Reduction::WeightSum,
                     IpoReduction::Sum => Reduction::Sum,
                 };
-                (reduction, 1.0, 0.0, Link::Square { target: 1.0 / (2.0 * beta) })
+                let link = Link::Square { target: 1.0 / (2.0 * beta) };
+                Composition { beta: 1.0, reduction, ..dpo }.comparing(Margin::Constant(0.0), link)
             }
-            Self::Hinge { beta } => (Reduction::Sum, beta, 0.0, Link::Hinge),
+            Self::Hinge { beta } => Composition { beta, ..dpo }.comparing(Margin::Constant(0.0), Link::Hinge),
             Self::SimPo { beta, gamma, label_smoothing } => {
-                (Reduction::WeightSum, beta, gamma, logistic(label_smoothing))
+                Composition { beta, ..simpo }.comparing(Margin::Constant(gamma), logistic(label_smoothing))
             }
             Self::SePo { gamma, lambda, normalizer } => {
                 let reduction = match normalizer {
                     Normalizer::Count => Reduction::WeightSum,
                     Normalizer::Nominal => Reduction::Nominal,
                 };
-                (reduction, gamma, lambda, logistic(0.0))
+                Composition { beta: gamma, reduction, ..simpo }
+                    .comparing(Margin::Constant(lambda), logistic(0.0))
             }
-        };
-        Some(PairLoss { reduction, beta, margin, link })
-    }
-
-    /// The differentiable loss of every pair, for a model that lives on a dfdx tape.
-    ///
-    /// # Shapes
-    ///
-    /// | argument | shape | meaning |
-    /// |---|---|---|
-    /// | `statistic` | `[n_rows]` | [`log_ratio`](crate::log_ratio) with ρ = 1 where [`Objective::needs_reference`], else `l_t` |
-    /// | `chosen`, `rejected` | `n_pairs` sequences each | sequence `i` of both is pair `i` |
-    /// | result | `[n_pairs]` | 0 with zero gradient where a response that the loss uses is empty |
-    ///
-    /// # Errors
-    ///
-    /// The device's own, where an operation fails.
-    ///
-    /// # Panics
-    ///
-    /// If the grids have different numbers of sequences (not for [`Objective::Sft`], which leaves `rejected` unread), or
-    /// were not made for as many rows as `statistic` has.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use dfdx::prelude::*;
-    /// use sepo_loss::{Objective, SequenceRows, TokenGrid, log_ratio};
-    ///
-    /// let weights = [1.0; 4];
-    /// let side = |rows| TokenGrid::new(&[SequenceRows { rows, nominal: 2.0 }], &weights);
-    /// let device = Cpu::default();
-    /// let policy = device.tensor_from_vec(vec![-1.0_f32, -2.0, -1.0, -2.5], (4,));
-    /// let reference = policy.clone();
-    ///
-    /// let dpo = Objective::Dpo { beta: 0.1, label_smoothing: 0.0 };
-    /// let statistic = log_ratio(policy.leaky_trace(), reference, 1.0)?;
-    /// let loss = dpo.losses(statistic, &side(0..2)?, &side(2..4)?)?.sum::<Rank0, _>();
-    /// assert_eq!(loss.array(), 2f32.ln()); // the policy is the reference
-    /// assert_eq!(loss.backward().get(&policy).as_vec(), [-0.05, -0.05, 0.05, 0.05]);
-    /// # Ok::<(), sepo_loss::LossError>(())
-    /// ```
-    pub fn losses<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-        &self,
-        statistic: PerRow<E, D, T>,
-        chosen: &TokenGrid,
-        rejected: &TokenGrid,
-    ) -> Result<PerRow<E, D, T>, D::Err> {
-        match self.pair_loss() {
-            Some(pair_loss) => pair_loss.losses(statistic, chosen, rejected),
-            None => negative_log_likelihood(statistic, chosen),
-        }
+            Self::Composed { composition, .. } => composition,
+        })
     }
 
     fn check_scale(&self, setting: &'static str, value: f64) -> Result<(), LossError> {

@@ -16,19 +16,24 @@ pub enum Reduction {
     Length,
     /// The nominal token count `k · |y|`.
     Nominal,
+    /// Number of rows of the shorter response; of the sequence itself where it is compared with none, or with an empty one.
+    MinLength,
 }
 
 impl Reduction {
-    /// The divisor of each sequence; 1 where the sequence is empty, so that its quotient is 0.
-    fn divisors(self, grid: &TokenGrid) -> Option<Vec<f64>> {
-        let divisors = match self {
-            Self::Sum => return None,
-            Self::WeightSum => grid.weight_sums(),
-            Self::Length => grid.lengths(),
-            Self::Nominal => grid.nominals(),
+    /// The divisor of each sequence, which is compared with the one of the same number in `other`; 1 where the sequence is
+    /// empty, so that its quotient is 0.
+    pub(crate) fn divisors(self, grid: &TokenGrid, other: &TokenGrid) -> Option<Vec<f64>> {
+        let divisor = |i: usize| match self {
+            Self::Sum => 1.0,
+            Self::WeightSum => grid.weight_sums()[i],
+            Self::Length => grid.lengths()[i],
+            Self::Nominal => grid.nominals()[i],
+            Self::MinLength if other.lengths()[i] > 0.0 => grid.lengths()[i].min(other.lengths()[i]),
+            Self::MinLength => grid.lengths()[i],
         };
-        let of = |(i, &divisor)| if grid.is_empty(i) { 1.0 } else { divisor };
-        Some(divisors.iter().enumerate().map(of).collect())
+        let of = |i| if grid.is_empty(i) { 1.0 } else { divisor(i) };
+        (self != Self::Sum).then(|| (0..grid.n_sequences()).map(of).collect())
     }
 }
 
@@ -86,6 +91,15 @@ pub fn weighted_sums<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     weighted.try_reshape_like(&(grid.n_sequences(), grid.width()))?.try_sum::<(usize,), Axis<1>>()
 }
 
+/// [`weighted_sums`] with weights that carry a gradient: the grid says which rows take part, with a weight of 1 each.
+pub(crate) fn learned_sums<E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    statistic: PerRow<E, D, T>,
+    weights: PerRow<E, D, T>,
+    grid: &TokenGrid,
+) -> Result<PerRow<E, D, T>, D::Err> {
+    weighted_sums(statistic.try_mul(weights)?, grid)
+}
+
 /// The reduced statistic `U = Σ_t w_t · u_t / N` of every sequence; exactly 0 for an empty one.
 ///
 /// [`weighted_sums`] divided by what `reduction` names.
@@ -118,7 +132,7 @@ pub fn reduce<E: Dtype, D: Device<E>, T: Tape<E, D>>(
 ) -> Result<PerRow<E, D, T>, D::Err> {
     let device = statistic.device().clone();
     let sums = weighted_sums(statistic, grid)?;
-    match reduction.divisors(grid) {
+    match reduction.divisors(grid, grid) {
         Some(divisors) => sums.try_div(constant::<_, E, D>(&device, &divisors, (divisors.len(),))?),
         None => Ok(sums),
     }

@@ -21,7 +21,8 @@ const CHUNK_PAIRS: usize = 1024;
 
 /// What the selection did; the selection itself is in the file `out`, which appears only when complete.
 ///
-/// Pairs of which a side has nothing selected are left out and counted by reason. The report is also stored in the
+/// Pairs of which a side has nothing selected are left out and counted by reason; where no pair is left, no file is
+/// written, and one that is there stays as it is. The report is also stored in the
 /// file's metadata, beside the settings and the scores' own metadata.
 ///
 /// # Errors
@@ -101,6 +102,9 @@ fn run(
         (report.cuts, report.length_cuts) = of_all.finish()?;
     }
     report.finish();
+    if report.n_kept == 0 {
+        return Ok(report);
+    }
     let meta = writer.meta_mut();
     meta.n_dropped.clone_from(&report.n_dropped);
     meta.extra.insert("report".to_owned(), to_value(&report)?);

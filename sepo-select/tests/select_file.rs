@@ -184,13 +184,16 @@ fn the_script_drops_pairs_with_an_empty_side() {
 }
 
 #[test]
-fn an_empty_file_gives_an_empty_selection() {
+fn where_nothing_is_kept_no_file_is_written_and_one_that_is_there_stays() {
     let dir = tempfile::tempdir().unwrap();
     let scores = write(dir.path(), &[], None);
     let out = dir.path().join("s");
     let report = select_file(&scores, &out, &SelectConfig::default()).unwrap();
     assert_eq!((report.n_pairs, report.chosen.signal_share), (0, None));
-    assert!(selection(&out).is_empty());
+    assert!(!out.exists());
+    std::fs::write(&out, "of another run").unwrap();
+    select_file(&scores, &out, &SelectConfig::default()).unwrap();
+    assert_eq!(std::fs::read(&out).unwrap(), b"of another run");
 }
 
 #[test]

@@ -93,8 +93,8 @@ fn overhead(c: &mut Criterion) {
         })
         .collect();
     let logps: Vec<f64> = (0..packed.n_rows()).map(|row| -1.0 - (row % 7) as f64).collect();
-    let batch =
-        LossBatch { logps: &logps, reference_logps: None, weights: &packed.row_weights, pairs: &rows };
+    let weights: Vec<f64> = packed.row_weights.iter().map(|&weight| f64::from(weight)).collect();
+    let batch = LossBatch { logps: &logps, weights: &weights, pairs: &rows, ..LossBatch::default() };
     assert_eq!(evaluate(&SEPO, &batch).expect("a loss").n_units, 16.0);
     let mut group = c.benchmark_group("overhead/16-pairs");
     group.throughput(Throughput::Elements(packed.n_rows() as u64));

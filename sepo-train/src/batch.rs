@@ -46,7 +46,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) examples: Vec<&'a TrainExample>,
     packed: PackedBatch,
     segments: Segments,
-    weights: Vec<f32>,
+    weights: Vec<f64>,
     reference: Option<Vec<f64>>,
     pub(crate) pairs: Vec<PairRows>,
 }
@@ -85,7 +85,7 @@ impl<'a> Batch<'a> {
                 assert_eq!(tokens.len(), rows.len(), "packing left out rows of {side}");
                 for (row, token) in rows.clone().zip(tokens) {
                     if let Some(weights) = example.weights(side) {
-                        self.weights[row] = weights[token];
+                        self.weights[row] = f64::from(weights[token]);
                     }
                     if let Some(logps) = example.reference(side) {
                         reference[row] = f64::from(logps[token]);
@@ -140,6 +140,7 @@ impl<'a> Batch<'a> {
             reference_logps: self.reference.as_deref(),
             weights: &self.weights,
             pairs: &self.pairs,
+            ..LossBatch::default()
         }
     }
 
@@ -152,7 +153,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    pub(crate) fn weights(&self) -> &[f32] {
+    pub(crate) fn weights(&self) -> &[f64] {
         &self.weights
     }
 }

@@ -197,12 +197,13 @@ impl Computed {
     fn evaluate(&self, objective: &Objective) -> Evaluation {
         let logps: Vec<f64> = self.rows.iter().map(|row| row.logp).collect();
         let reference: Vec<f64> = self.rows.iter().map(|row| row.reference).collect();
-        let weights: Vec<f32> = self.rows.iter().map(|row| row.weight).collect();
+        let weights: Vec<f64> = self.rows.iter().map(|row| f64::from(row.weight)).collect();
         let batch = LossBatch {
             logps: &logps,
             reference_logps: Some(&reference),
             weights: &weights,
             pairs: &self.pairs,
+            ..LossBatch::default()
         };
         evaluate(objective, &batch).unwrap()
     }

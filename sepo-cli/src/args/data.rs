@@ -142,6 +142,14 @@ impl DataArgs {
         }
     }
 
+    /// The same for `inputs` that are read beside others with the same flags: a split that only the others can have, as
+    /// folders do, is not asked of these.
+    pub(crate) fn beside(&self, inputs: &[String], others: &[String]) -> Self {
+        let has_folder = |inputs: &[String]| inputs.iter().any(|input| std::path::Path::new(input).is_dir());
+        let split = self.split.clone().filter(|_| has_folder(inputs) || !has_folder(others));
+        Self { split, ..self.clone() }
+    }
+
     pub(crate) fn read_config(&self) -> ReadConfig {
         ReadConfig {
             format: self.format,
@@ -226,10 +234,19 @@ pub(crate) fn template_choice(typed: &str) -> TemplateChoice {
 }
 
 impl TokenArgs {
-    /// Whether any of them differs from its default, or is a length.
-    pub(crate) fn are_typed(&self) -> bool {
-        let length = TokenizeConfig::default().truncation.max_length;
-        self.max_length.is_some() || self.config(length) != TokenizeConfig::default()
+    /// The first of them that differs from its default, or is a length.
+    pub(crate) fn typed(&self) -> Option<&'static str> {
+        let typed = [
+            ("--max-length", self.max_length.is_some()),
+            ("--max-prompt-length", self.max_prompt_length.is_some()),
+            ("--long-prompt", self.long_prompt != LongPromptArg::Truncate),
+            ("--chat-template", self.template.choice() != TemplateChoice::Model),
+            ("--text-as-chat", self.text_as_chat),
+            ("--bos", self.bos != BosArg::Auto),
+            ("--no-eos", self.no_eos),
+            ("--boundary", self.boundary != BoundaryArg::Resplit),
+        ];
+        typed.into_iter().find(|(_, is_typed)| *is_typed).map(|(flag, _)| flag)
     }
 
     /// The configuration; `max_length` is what became of the flag beside the models' positions.

@@ -1,5 +1,6 @@
 //! Arguments of the commands whose results people look at.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -18,17 +19,17 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Tokens of a response at most
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    pub(crate) max_new_tokens: usize,
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub(crate) max_new_tokens: NonZeroUsize,
     /// Divides the logits; 0 takes the most likely token every time
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) temperature: f64,
-    /// Draw from the smallest set of tokens that reaches this probability
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
-    pub(crate) top_p: f64,
-    /// Seed of the draws
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// Draw from the smallest set of tokens that reaches this probability [default: 1]
+    #[arg(long, value_name = "P")]
+    pub(crate) top_p: Option<f64>,
+    /// Seed of the draws [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
     #[command(flatten)]
     pub(crate) template: TemplateArgs,
     #[command(flatten)]

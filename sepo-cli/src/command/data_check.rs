@@ -70,10 +70,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
         let length = max_length_of_tokenizer(args.tokens.max_length, dir);
         load_tokenizer(dir, &args.tokens.config(length))
     };
-    if args.tokenizer.is_none() && args.tokens.are_typed() {
+    if let (None, Some(flag)) = (&args.tokenizer, args.tokens.typed()) {
         return Err(CliError::usage(
-            "without `--tokenizer` lengths are counted in bytes, and settings of tokens change nothing",
-            "name a model folder with `--tokenizer DIR`, or leave them out",
+            format!("without `--tokenizer` lengths are counted in bytes, and `{flag}` changes nothing"),
+            format!("name a model folder with `--tokenizer DIR`, or leave `{flag}` out"),
         ));
     }
     let tokenizer = args.tokenizer.as_ref().map(load).transpose()?;

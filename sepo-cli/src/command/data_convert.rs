@@ -13,11 +13,14 @@ use crate::pairs::{describe as describe_bad, open, say_left_out};
 struct Converted {
     written: u64,
     unusable: u64,
-    duplicates: u64,
+    /// Left out, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicates: Option<u64>,
 }
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
+    let _lock = crate::claim::file(&args.out)?;
     let mut source =
         open(&args.input.inputs, &args.input.read, &Memory::default().spill(&std::env::temp_dir()))?;
     let mut writer = PairWriter::create(&args.out)?;
@@ -48,7 +51,8 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
     let written = writer.finish()?;
     let counts = source.tally().counts();
     say_left_out(&args.input.inputs, &args.input.read, &counts);
-    let converted = Converted { written, unusable, duplicates: counts.n_duplicates };
+    let duplicates = args.input.read.dedup.then_some(counts.n_duplicates);
+    let converted = Converted { written, unusable, duplicates };
     result(args.machine.form(), &converted, |converted| {
         format!(
             "{} pairs written to `{}`, {} rows not usable",

@@ -27,9 +27,12 @@ pub(crate) fn run(args: &SplitArgs) -> Result<Exit, CliError> {
             "name two files",
         ));
     }
+    let _locks = [crate::claim::file(&args.out_train)?, crate::claim::file(&args.out_eval)?];
     let read = &args.input.read;
+    let memory = args.memory.memory();
+    memory.check("splitting", &[])?;
     let folder = args.out_train.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let mut source = open(&args.input.inputs, read, &args.memory.memory().spill(folder))?;
+    let mut source = open(&args.input.inputs, read, &memory.spill(folder))?;
     let mut train = PairWriter::create(&args.out_train)?;
     let mut eval = PairWriter::create(&args.out_eval)?;
     let (mut n_train, mut n_eval, mut unusable) = (0, 0, 0);

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
     };
     let map = heatmap(&tokenizer, format!("row {}", args.row), &pair, &selected)?;
     if let Some(path) = &args.html {
+        let _lock = crate::claim::file(path)?;
         AtomicFile::replace(path, html(&map)).map_err(|source| io_error(path, source))?;
     }
     result(args.machine.form(), &map, |map| match &args.html {

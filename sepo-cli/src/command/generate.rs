@@ -33,7 +33,15 @@ struct GenerateResult {
 }
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
+    let of_draws = [("--top-p", args.top_p.is_some()), ("--seed", args.seed.is_some())];
+    if let Some((flag, _)) = of_draws.into_iter().find(|(_, is_typed)| *is_typed && args.temperature == 0.0) {
+        return Err(CliError::usage(
+            format!("`{flag}` has no meaning for `--temperature 0`, which draws nothing"),
+            format!("leave `{flag}` out, or choose a temperature above 0"),
+        ));
+    }
     crate::machine::prepare(&args.machine)?;
+    let _lock = crate::claim::file(&args.out)?;
     let model = load_model("model", &args.model)?;
     let config = TokenizeConfig { template: args.template.choice(), ..TokenizeConfig::default() };
     let tokenizer = load_tokenizer(&args.model, &config)?;
@@ -46,22 +54,23 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
                 .map_err(|e| e.during(format!("{}, line {}", args.prompts.display(), line + 1)))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    let max_new_tokens = args.max_new_tokens.get();
     let eos_token_ids = tokenizer.special_tokens().closing_ids.clone();
     let config = GenerateConfig {
-        max_new_tokens: args.max_new_tokens,
+        max_new_tokens,
         temperature: args.temperature,
-        top_p: args.top_p,
-        seed: args.seed,
+        top_p: args.top_p.unwrap_or(1.0),
+        seed: args.seed.unwrap_or(0),
         eos_token_ids: eos_token_ids.clone(),
     };
     let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
-    if longest.saturating_add(args.max_new_tokens) > model.config.max_position {
+    if longest.saturating_add(max_new_tokens) > model.config.max_position {
         warn(format!(
-            "a prompt of {longest} tokens and {} new ones may go beyond the model's {} positions",
-            args.max_new_tokens, model.config.max_position
+            "a prompt of {longest} tokens and {max_new_tokens} new ones may go beyond the model's {} positions",
+            model.config.max_position
         ));
     }
-    // Before the work, so that a folder that is missing does not waste it.
+    // Before the work, so that a folder that cannot be written to does not waste it.
     let mut file = AtomicFile::create(&args.out).map_err(|source| io_error(&args.out, source))?;
     let continuations = generate(&model, &ids, &config)?;
     let mut summary = GenerateResult { prompts: prompts.len(), tokens: 0, finished: 0, repetition: None };
@@ -102,25 +111,30 @@ fn read_prompts(path: &Path) -> Result<Vec<Value>, CliError> {
     let file = std::fs::File::open(path).map_err(|source| io_error(path, source))?;
     let is_json = path.extension().is_some_and(|extension| extension == "jsonl");
     let mut prompts = Vec::new();
-    for (number, line) in BufReader::new(file).lines().enumerate() {
+    for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
         let line = line.map_err(|source| io_error(path, source))?;
-        let at = || format!("{}, line {}", path.display(), number + 1);
+        let wrong = |what: String, help: &str| {
+            let message = format!("{}, line {}: {what}", path.display(), number + 1);
+            CliError::new(Exit::Data, message, help)
+        };
+        let line = String::from_utf8(line).map_err(|error| {
+            let byte = error.utf8_error().valid_up_to();
+            wrong(format!("not UTF-8 at byte {byte} of the line"), "save the file as UTF-8")
+        })?;
         if !is_json {
-            prompts.push(Value::String(line));
+            prompts.push(Value::String(line.strip_suffix('\r').map(str::to_owned).unwrap_or(line)));
             continue;
         }
-        let row: Value =
-            serde_json::from_str(&line).map_err(|error| CliError::of(Exit::Data, error).during(at()))?;
-        let prompt = row.get("prompt").cloned().ok_or_else(|| {
-            let help = "each line is an object such as {\"prompt\": \"Hello\"}";
-            CliError::new(Exit::Data, format!("{}: `prompt` is missing", at()), help)
-        })?;
-        prompts.push(prompt);
+        let object = "each line is an object such as {\"prompt\": \"Hello\"}";
+        let mut row: Value = serde_json::from_str(&line)
+            .map_err(|error| wrong(format!("not JSON at column {}", error.column()), object))?;
+        let prompt = row.get_mut("prompt").map(Value::take);
+        prompts.push(prompt.ok_or_else(|| wrong("`prompt` is missing".to_owned(), object))?);
     }
     if prompts.is_empty() {
         return Err(CliError::new(
             Exit::Data,
-            format!("{} holds no prompt", path.display()),
+            format!("`{}` holds no prompt", path.display()),
             "write one a line",
         ));
     }
@@ -131,8 +145,10 @@ fn prompt_ids(tokenizer: &PairTokenizer, prompt: &Value) -> Result<Vec<u32>, Cli
     match prompt {
         Value::String(text) => Ok(tokenizer.encode_text(text, Eos::Never)?),
         messages => {
-            let messages: Vec<Message> = serde_json::from_value(messages.clone()).map_err(|error| {
-                CliError::of(Exit::Data, error).during("read `prompt` as text or messages")
+            let messages: Vec<Message> = serde_json::from_value(messages.clone()).map_err(|_| {
+                let message = "`prompt` is neither a string nor a list of messages";
+                let help = "write \"prompt\": \"Hello\", or \"prompt\": [{\"role\": \"user\", \"content\": \"Hello\"}]";
+                CliError::new(Exit::Data, message, help)
             })?;
             Ok(tokenizer.encode_chat(&messages)?)
         }

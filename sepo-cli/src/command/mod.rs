@@ -33,9 +33,14 @@ use crate::exit::{CliError, Exit};
 /// Runs the command that was typed.
 pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::builder()
+                .with_default_directive(tracing::Level::WARN.into())
+                .from_env_lossy(),
+        )
         .with_writer(std::io::stderr)
         .without_time()
+        .with_target(false)
         .init();
     crate::interrupt::listen();
     match cli.command {

@@ -49,6 +49,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Exit, CliError> {
             ..ReportData::default()
         }
     };
+    let _lock = crate::claim::file(&out)?;
     AtomicFile::replace(&out, render_html(&data)).map_err(|source| io_error(&out, source))?;
     result(args.machine.form(), &Drawn { report: out, runs }, |drawn| {
         format!("{} runs drawn in `{}`", drawn.runs.len(), drawn.report.display())

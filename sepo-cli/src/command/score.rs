@@ -82,6 +82,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     let weights = [&meta.oracle.content_hash, &meta.reference.content_hash].map(String::as_str);
     let identity = identity(job, weights, &tokenizer, &meta.inputs)?;
     let store = ShardStore::open(parts(job.out), identity, job.other)?;
+    let _unused = RemovedIfEmpty(parts(job.out));
     let resumed = store.done_report();
     say_resumed(&store, resumed.n_pairs);
     let resumed_pairs = resumed.n_pairs;
@@ -138,6 +139,15 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
 /// The folder that a file lies in.
 fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// A folder that goes with the job if nothing has come into it, as where the data cannot be used.
+struct RemovedIfEmpty(PathBuf);
+
+impl Drop for RemovedIfEmpty {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
 }
 
 /// Where the shards lie until they are one file.

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use sepo_data::{
-    ContentSource, PairTokenizer, ScoresMeta, TemplateChoice, TokenizeConfig, content_hash, input_files,
-};
+use sepo_data::{ContentSource, PairTokenizer, ScoresMeta, TemplateChoice, TokenizeConfig, content_hash};
+use sepo_train::Spill;
 use serde_json::{Map, Value, json};
 
 use super::score::ScoreJob;
@@ -27,7 +26,7 @@ pub(super) fn sources(data: &[String], read: &DataArgs) -> Result<Vec<ContentSou
     let source = |path: std::path::PathBuf| {
         Ok(ContentSource { content_hash: content_hash(&path)?, path: path.display().to_string() })
     };
-    input_files(data, &read.read_config())?.into_iter().map(source).collect()
+    files(data, read)?.into_iter().flatten().map(source).collect()
 }
 
 /// The identity of a scoring run. Paths have no part in it.
@@ -49,7 +48,7 @@ pub(super) fn identity(
         "split": read.split,
         "columns": [&read.prompt_column, &read.chosen_column, &read.rejected_column],
         "limit": read.limit,
-        "source": source(data_files(job)?, read),
+        "source": source(job)?,
         "tokens": tokens(&job.tokens)?,
         "tokens_per_batch": job.shards.tokens_per_batch,
         "tokens_per_shard": job.shards.tokens_per_shard,
@@ -63,21 +62,24 @@ pub(super) fn identity(
 }
 
 /// What decides which pairs of its inputs come out in what order; null for all of them one after the other.
-fn source(n_files: Vec<usize>, read: &DataArgs) -> Value {
-    let mut source = source_meta(read);
-    // Which file belongs to which input of a mix.
+fn source(job: &ScoreJob<'_>) -> Result<Value, CliError> {
+    let mut source = source_meta(job.read);
     if let Some(Value::Object(fields)) = source.get_mut(SOURCE_KEY)
-        && !read.mix.is_empty()
+        && !job.read.mix.is_empty()
     {
+        // Which file belongs to which input of the mix.
+        let files = files(job.data, job.read)?;
+        let n_files: Vec<usize> = files.iter().map(Vec::len).collect();
         fields.insert("n_files".to_owned(), n_files.into());
     }
-    source.remove(SOURCE_KEY).unwrap_or_default()
+    Ok(source.remove(SOURCE_KEY).unwrap_or_default())
 }
 
-/// How many files each input has.
-fn data_files(job: &ScoreJob<'_>) -> Result<Vec<usize>, CliError> {
-    let n = |input| Ok(input_files(std::slice::from_ref(input), &job.read.read_config())?.len());
-    job.data.iter().map(n).collect()
+/// The files of each input of a mix, or of all inputs together.
+fn files(data: &[String], read: &DataArgs) -> Result<Vec<Vec<std::path::PathBuf>>, CliError> {
+    // Where the hashes of duplicates would lie has no say.
+    let nowhere = Spill { bytes_in_memory: 0, dir: std::path::PathBuf::new() };
+    Ok(read.source_config(&nowhere).files(data)?)
 }
 
 /// The key of scores' metadata under which stands how inputs became pairs.

@@ -16,6 +16,7 @@ use crate::model_dir::load_tokenizer;
 pub(crate) fn run(args: &SelectArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let config = config(args)?;
+    let _lock = crate::claim::file(&args.out)?;
     let report = make(&args.scores, &args.out, args.tokenizer.as_deref(), &config)?;
     for warning in &report.warnings {
         warn(warning.to_string());
@@ -59,12 +60,11 @@ pub(crate) fn class(tokenizer: &PairTokenizer, id: u32) -> TokenClass {
 }
 
 pub(crate) fn describe(report: &SelectReport, out: &Path) -> String {
-    let mut text = format!(
-        "{} of {} pairs kept; selection in `{}`",
-        grouped(report.n_kept),
-        grouped(report.n_pairs),
-        out.display()
-    );
+    let mut text = format!("{} of {} pairs kept; ", grouped(report.n_kept), grouped(report.n_pairs));
+    text += &match report.n_kept {
+        0 => format!("`{}` is not written", out.display()),
+        _ => format!("selection in `{}`", out.display()),
+    };
     for (reason, n) in &report.n_dropped {
         text += &format!("\n  dropped, {reason}: {}", grouped(*n));
     }

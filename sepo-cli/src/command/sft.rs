@@ -26,6 +26,7 @@ pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
     let tokens = &args.pairs.tokens;
     let length = max_length(tokens.max_length, &[&args.model])?;
     let config = args.train.config(LEARNING_RATE);
+    config.check()?;
     let memory = args.memory.memory();
     let needs = Footprint::training(&read_config(&args.model)?, &config, length);
     memory.check("fine-tuning", &[needs])?;

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
     let job = TrainJob {
         model: &args.model,
         data: &args.data,
-        read: &args.read.part(args.held_out, Part::Train),
+        read: &args.read.beside(&args.data, &args.eval_data).part(args.held_out, Part::Train),
         objective,
         reference: args.reference.as_deref(),
         eval_data,
@@ -78,6 +78,8 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
 
 /// The policy in the job's folder; an exit code where the job was stopped.
 pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
+    // All settings first: reading may take long.
+    job.train.check()?;
     let lock = claim::existing(job.out)?;
     job.memory
         .check("training", &[Footprint::training(&read_config(job.model)?, &job.train, longest(job))])?;
@@ -140,6 +142,7 @@ fn eval_source(args: &TrainCommandArgs) -> Result<(&[String], DataArgs), CliErro
     let read = args.read.part(args.held_out, Part::Eval);
     if !args.eval_data.is_empty() {
         // The mix is of the data to train on.
+        let read = read.beside(&args.eval_data, &args.data);
         return Ok((&args.eval_data, DataArgs { mix: Vec::new(), ..read }));
     }
     if args.held_out.eval_fraction.is_none() {
@@ -154,9 +157,15 @@ fn eval_source(args: &TrainCommandArgs) -> Result<(&[String], DataArgs), CliErro
     Ok((&args.data, read))
 }
 
-/// Refuses flags that say which pairs to read, where a selection is all that is read.
+/// Refuses flags that say which pairs to read, and how, where a selection is all that is read.
 fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
     let read = &args.read;
+    if !read.mix.is_empty() && is_selection(&args.data) {
+        return Err(CliError::usage(
+            format!("`--mix` mixes pairs, and `{}` is a selection", args.data[0]),
+            "leave `--mix` out, or give it to `sepo-cli score`",
+        ));
+    }
     let typed = [
         ("--format", read.format.is_some()),
         ("--split", read.split.is_some()),
@@ -165,20 +174,22 @@ fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
         ("--rejected-column", read.rejected_column.is_some()),
         ("--limit", read.limit.is_some()),
         ("--dedup", read.dedup),
+        ("--strict", read.strict),
+        ("--max-bad-rows", read.max_bad_rows.is_some()),
     ];
-    if !read.mix.is_empty() && is_selection(&args.data) {
-        return Err(CliError::usage(
-            format!("`--mix` mixes pairs, and `{}` is a selection", args.data[0]),
-            "leave `--mix` out, or give it to `sepo-cli score`",
-        ));
+    let of_pairs = typed.into_iter().find(|(_, is_typed)| *is_typed);
+    let (flag, what) = match (of_pairs, args.tokens.typed()) {
+        (Some((flag, _)), _) => (flag, "which pairs to read"),
+        (None, Some(flag)) => (flag, "how pairs become tokens"),
+        (None, None) => return Ok(()),
+    };
+    if !args.eval_data.is_empty() || !is_selection(&args.data) {
+        return Ok(());
     }
-    match typed.into_iter().find(|(_, is_typed)| *is_typed) {
-        Some((flag, _)) if is_selection(&args.data) && args.eval_data.is_empty() => Err(CliError::usage(
-            format!("`{flag}` says which pairs to read, and `{}` is a selection", args.data[0]),
-            format!("leave `{flag}` out, or give it to `sepo-cli score`"),
-        )),
-        _ => Ok(()),
-    }
+    Err(CliError::usage(
+        format!("`{flag}` says {what}, and `{}` is a selection, which holds token ids", args.data[0]),
+        format!("leave `{flag}` out, or give it to `sepo-cli score`"),
+    ))
 }
 
 pub(crate) fn describe(Trained { outcome, .. }: &Trained, out: &Path) -> String {

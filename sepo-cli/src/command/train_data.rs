@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sepo_data::{PairTokenizer, SelectionMeta, SelectionReader, TokenizedPair};
+use sepo_data::{ArtifactError, PairTokenizer, SelectionMeta, SelectionReader, TokenizedPair};
 use sepo_loss::{Normalizer, Objective};
 use sepo_model::Model;
 use sepo_oracle::REFERENCE_LOGPS_FILE;
@@ -33,6 +33,21 @@ pub(super) fn is_selection(inputs: &[String]) -> bool {
     matches!(inputs, [path] if SelectionReader::open(path).is_ok())
 }
 
+/// Refuses the one input that is no selection because it is not there, or no Parquet file though it is called one.
+fn check_readable(inputs: &[String]) -> Result<(), CliError> {
+    let [path] = inputs else { return Ok(()) };
+    let is_parquet = Path::new(path).extension().is_some_and(|extension| extension == "parquet");
+    match SelectionReader::open(path) {
+        Err(error @ ArtifactError::Read { .. }) => Err(error.into()),
+        Err(
+            error @ (ArtifactError::Parquet { .. }
+            | ArtifactError::Bounds { .. }
+            | ArtifactError::Meta { .. }),
+        ) if is_parquet => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 impl ExampleReader<'_> {
     /// Examples from a selection with its weights, or from pairs.
     pub(super) fn read(&self, inputs: &[String], read: &DataArgs) -> Result<HeldExamples, CliError> {
@@ -43,6 +58,7 @@ impl ExampleReader<'_> {
             return self.read_selection(reader);
         }
         if matches!(self.objective, Objective::SePo { .. }) {
+            check_readable(inputs)?;
             return Err(CliError::usage(
                 format!(
                     "`{}` is no selection, and `--objective sepo` trains on selected tokens",

@@ -113,7 +113,7 @@ impl DataSection {
         }
         DataArgs {
             mix: Vec::new(),
-            split: self.eval_split.clone().or_else(|| self.split.clone()),
+            split: self.eval_split.clone().or_else(|| self.read().beside(&self.eval, &self.inputs).split),
             limit: self.eval_limit,
             ..self.read()
         }

@@ -94,10 +94,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(n_pairs: usize) -> Self {
-        let world = Self { dir: tempfile::tempdir().unwrap() };
+        let world = Self::empty();
         world.write_model("model", N_POSITIONS);
         world.write_pairs("pairs.jsonl", n_pairs);
         world
+    }
+
+    /// A folder with nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
     }
 
     /// What is typed after `sepo-cli`, in this folder.

@@ -70,6 +70,14 @@ pub enum DataError {
         /// The splits it has.
         available: Vec<String>,
     },
+    /// A split was asked for, and no input is a folder, which alone has splits.
+    #[error("split `{split}` was asked for, and only folders have splits: {} is none", quoted(inputs))]
+    SplitOfFiles {
+        /// The split that was asked for.
+        split: String,
+        /// The inputs as given.
+        inputs: Vec<String>,
+    },
     /// A file's name does not say what it is.
     #[error(
         "cannot tell what `{}` is; known endings are .parquet, .arrow, .feather, .ipc, .jsonl, .ndjson and .json, each also with .gz or .zst",

@@ -53,7 +53,12 @@ impl Inputs {
                 return Err(DataError::NotFound { path: path.to_owned() });
             }
         }
-        Ok(resolved)
+        match &config.split {
+            Some(split) if resolved.splits.is_empty() => {
+                Err(DataError::SplitOfFiles { split: split.clone(), inputs: inputs.to_vec() })
+            }
+            _ => Ok(resolved),
+        }
     }
 
     fn add_folder(&mut self, folder: &Path, config: &ReadConfig) -> Result<(), DataError> {

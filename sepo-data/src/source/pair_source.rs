@@ -64,7 +64,7 @@ impl PairSource {
             None => vec![open_pairs(inputs, &config.read)?],
             Some(mix) => {
                 mix.check(inputs.len())?;
-                let open = |input| open_pairs(std::slice::from_ref(input), &config.read);
+                let open = |input| open_pairs(std::slice::from_ref(input), &config.read_of(input, inputs));
                 inputs.iter().map(open).collect::<Result<_, _>>()?
             }
         };

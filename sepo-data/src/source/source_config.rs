@@ -1,7 +1,9 @@
 //! What a source is made of.
 
+use std::path::{Path, PathBuf};
+
 use super::{Dedup, EvalFraction, Mix, Part};
-use crate::ReadConfig;
+use crate::{DataError, ReadConfig, input_files};
 
 /// Settings of a [`PairSource`](super::PairSource); the default reads all pairs as they come.
 ///
@@ -27,4 +29,27 @@ pub struct SourceConfig {
     pub limit: Option<u64>,
     /// The one part of a split.
     pub part: Option<(EvalFraction, Part)>,
+}
+
+impl SourceConfig {
+    /// The files that are read, in reading order: those of each input of a mix, or of all inputs together.
+    ///
+    /// # Errors
+    ///
+    /// As [`input_files`].
+    pub fn files(&self, inputs: &[String]) -> Result<Vec<Vec<PathBuf>>, DataError> {
+        if self.mix.is_none() {
+            return Ok(vec![input_files(inputs, &self.read)?]);
+        }
+        let files = |input| input_files(std::slice::from_ref(input), &self.read_of(input, inputs));
+        inputs.iter().map(files).collect()
+    }
+
+    /// How one input of a mix is read: a split is asked of folders, not of files beside them.
+    pub(super) fn read_of(&self, input: &str, inputs: &[String]) -> ReadConfig {
+        let is_beside_folders =
+            Path::new(input).is_file() && inputs.iter().any(|input| Path::new(input).is_dir());
+        let split = self.read.split.clone().filter(|_| !is_beside_folders);
+        ReadConfig { split, ..self.read.clone() }
+    }
 }

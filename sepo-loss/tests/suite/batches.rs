@@ -8,12 +8,12 @@ use sepo_loss::{Evaluation, IpoReduction, LossBatch, LossError, Normalizer, Obje
 pub(crate) struct Batch {
     pub(crate) logps: Vec<f64>,
     pub(crate) reference: Vec<f64>,
-    pub(crate) weights: Vec<f32>,
+    pub(crate) weights: Vec<f64>,
     pub(crate) pairs: Vec<PairRows>,
 }
 
 /// One row: log-probability, reference log-probability, weight.
-pub(crate) type Row = (f64, f64, f32);
+pub(crate) type Row = (f64, f64, f64);
 
 impl Batch {
     /// Adds a pair with nominal counts of 0.3 of its lengths.
@@ -47,6 +47,7 @@ impl Batch {
             reference_logps: Some(&self.reference),
             weights: &self.weights,
             pairs: &self.pairs,
+            ..LossBatch::default()
         }
     }
 
@@ -66,7 +67,7 @@ impl Batch {
     }
 
     /// The same batch with every weight times `factor`.
-    pub(crate) fn weights_times(&self, factor: f32) -> Self {
+    pub(crate) fn weights_times(&self, factor: f64) -> Self {
         Self { weights: self.weights.iter().map(|w| w * factor).collect(), ..self.clone() }
     }
 }
@@ -89,7 +90,7 @@ pub(crate) fn objectives() -> Vec<Objective> {
 
 fn row() -> impl Strategy<Value = Row> {
     // Weights are multiples of a power of two, so that scaling them by one is exact.
-    let weight = prop_oneof![Just(0.0_f32), Just(1.0), (1_u8..32).prop_map(|n| f32::from(n) / 16.0)];
+    let weight = prop_oneof![Just(0.0_f64), Just(1.0), (1_u8..32).prop_map(|n| f64::from(n) / 16.0)];
     (-8.0..0.0, -8.0..0.0, weight)
 }
 

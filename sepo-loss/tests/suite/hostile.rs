@@ -1,7 +1,7 @@
 //! Batches and settings that must be refused, and those that must not.
 
 use sepo_loss::{
-    IpoReduction, LogpModel, LossBatch, LossError, Normalizer, Objective, Side, TokenGrid, evaluate,
+    Input, IpoReduction, LossBatch, LossError, Normalizer, Objective, Side, TokenGrid, evaluate,
 };
 
 use crate::batches::{Batch, objectives};
@@ -22,12 +22,12 @@ fn names_the_first_bad_logp() {
     let error = batch.evaluate(&SEPO).unwrap_err();
     assert!(matches!(
         error,
-        LossError::LogpNotFinite {
-            model: LogpModel::Policy,
+        LossError::InputNotFinite {
+            input: Input::PolicyLogps,
             pair: 1,
             side: Side::Rejected,
             row: 5,
-            logp: f64::NEG_INFINITY
+            value: f64::NEG_INFINITY
         }
     ));
     assert_eq!(error.to_string(), "use the policy log-prob -inf at row 5 of the rejected side of pair 1");
@@ -39,7 +39,7 @@ fn names_the_bad_reference_logp() {
     let mut batch = two_pairs();
     batch.reference[0] = f64::NAN;
     let error = batch.evaluate(&DPO).unwrap_err();
-    assert!(matches!(error, LossError::LogpNotFinite { model: LogpModel::Reference, pair: 0, row: 0, .. }));
+    assert!(matches!(error, LossError::InputNotFinite { input: Input::ReferenceLogps, pair: 0, row: 0, .. }));
     assert!(batch.evaluate(&SEPO).is_ok(), "the reference is not read");
 }
 
@@ -50,7 +50,10 @@ fn a_missing_reference_is_an_error_where_it_is_needed() {
     for objective in objectives() {
         let result = evaluate(&objective, &without);
         if objective.needs_reference() {
-            assert!(matches!(result, Err(LossError::ReferenceMissing { .. })), "{objective:?}");
+            assert!(
+                matches!(result, Err(LossError::InputMissing { input: Input::ReferenceLogps, .. })),
+                "{objective:?}"
+            );
         } else {
             assert!(result.is_ok(), "{objective:?}");
         }
@@ -61,9 +64,15 @@ fn a_missing_reference_is_an_error_where_it_is_needed() {
 fn lengths_have_to_agree() {
     let batch = two_pairs();
     let short = LossBatch { reference_logps: Some(&batch.reference[..5]), ..batch.view() };
-    assert!(matches!(evaluate(&DPO, &short), Err(LossError::ReferenceLength { n_rows: 6, n_reference: 5 })));
+    assert!(matches!(
+        evaluate(&DPO, &short),
+        Err(LossError::InputLength { input: Input::ReferenceLogps, n_rows: 6, n_entries: 5 })
+    ));
     let short = LossBatch { weights: &batch.weights[..4], ..batch.view() };
-    assert!(matches!(evaluate(&SEPO, &short), Err(LossError::WeightsLength { n_rows: 6, n_weights: 4 })));
+    assert!(matches!(
+        evaluate(&SEPO, &short),
+        Err(LossError::InputLength { input: Input::Weights, n_rows: 6, n_entries: 4 })
+    ));
 }
 
 #[test]
@@ -81,7 +90,7 @@ fn ranges_have_to_fit() {
 
 #[test]
 fn weights_have_to_be_numbers() {
-    for weight in [f32::NAN, f32::INFINITY] {
+    for weight in [f64::NAN, f64::INFINITY] {
         let mut batch = two_pairs();
         batch.weights[1] = weight;
         let error = batch.evaluate(&SEPO).unwrap_err();

@@ -3,7 +3,11 @@
 //! `cfg(test)` is what lets clippy see that the functions around the tests are test code too.
 
 #[cfg(test)]
+mod algebra;
+#[cfg(test)]
 mod batches;
+#[cfg(test)]
+mod compositions;
 #[cfg(test)]
 mod gradients;
 #[cfg(test)]
@@ -12,6 +16,8 @@ mod hostile;
 mod link;
 #[cfg(test)]
 mod naive;
+#[cfg(test)]
+mod presets;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -44,8 +44,8 @@ fn side(objective: &Objective, batch: &LossBatch<'_>, rows: &Range<usize>, nomin
     for row in rows.clone() {
         if batch.weights[row] != 0.0 {
             let reference = batch.reference_logps.filter(|_| has_reference).map_or(0.0, |logps| logps[row]);
-            sum += f64::from(batch.weights[row]) * (batch.logps[row] - reference);
-            weight += f64::from(batch.weights[row]);
+            sum += batch.weights[row] * (batch.logps[row] - reference);
+            weight += batch.weights[row];
         }
     }
     let divisor = match objective {
@@ -95,6 +95,6 @@ pub(crate) fn sigmoid(x: f64) -> f64 {
 
 fn add(dlogps: &mut [f64], batch: &LossBatch<'_>, rows: &Range<usize>, scale: f64) {
     for row in rows.clone() {
-        dlogps[row] += f64::from(batch.weights[row]) * scale;
+        dlogps[row] += batch.weights[row] * scale;
     }
 }

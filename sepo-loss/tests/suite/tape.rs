@@ -2,7 +2,8 @@
 
 use dfdx::prelude::*;
 use sepo_loss::{
-    Link, Objective, PairLoss, PerRow, Reduction, SequenceRows, TokenGrid, log_ratio, weighted_sums,
+    Composition, Link, Margin, Objective, PairLayout, PerRow, Reduction, SequenceRows, Statistic, TokenGrid,
+    TokenTerms, log_ratio, negative_log_likelihood, weighted_sums,
 };
 
 use crate::batches::{Batch, close, objectives};
@@ -42,13 +43,15 @@ where
         device.tensor_from_vec(values.iter().map(|&v| E::from_f64(v).unwrap()).collect(), (values.len(),))
     };
     let policy = tensor(&batch.logps);
-    let statistic = if objective.needs_reference() {
-        log_ratio(policy.leaky_trace(), tensor(&batch.reference), 1.0).unwrap()
-    } else {
-        policy.leaky_trace()
-    };
     let (chosen, rejected) = grids(batch);
-    let losses = objective.losses(statistic, &chosen, &rejected).unwrap();
+    let losses = match objective.composition() {
+        Some(composition) => {
+            let reference = Some(tensor(&batch.reference));
+            let terms = TokenTerms { reference, ..TokenTerms::of_policy(policy.leaky_trace()) };
+            composition.losses(terms, &PairLayout::of_pairs(chosen, rejected)).unwrap()
+        }
+        None => negative_log_likelihood(policy.leaky_trace(), &chosen).unwrap(),
+    };
     let wide = |values: Vec<E>| values.iter().map(|v| v.to_f64().unwrap()).collect();
     let values = wide(losses.as_vec());
     (values, wide(losses.sum::<Rank0, _>().backward().get(&policy).as_vec()))
@@ -77,7 +80,9 @@ fn values_need_no_tape() {
     let (chosen, rejected) = grids(&batch());
     let policy = Cpu::default().tensor_from_vec(batch().logps, (batch().logps.len(),));
     let simpo = Objective::SimPo { beta: 2.0, gamma: 1.0, label_smoothing: 0.0 };
-    let losses: PerRow<f64, Cpu> = simpo.losses(policy, &chosen, &rejected).unwrap();
+    let layout = PairLayout::of_pairs(chosen, rejected);
+    let losses: PerRow<f64, Cpu> =
+        simpo.composition().unwrap().losses(TokenTerms::of_policy(policy), &layout).unwrap();
     assert_eq!(losses.as_vec(), on_tape::<f64>(&simpo, &batch()).0);
 }
 
@@ -98,11 +103,17 @@ fn rho_takes_off_a_share_of_the_reference() {
 
 #[test]
 fn lengths_divide_by_unselected_rows_too() {
-    let loss =
-        PairLoss { reduction: Reduction::Length, beta: 1.0, margin: 0.5, link: Link::Square { target: 0.0 } };
+    let loss = Composition {
+        statistic: Statistic::LOGP,
+        reduction: Reduction::Length,
+        beta: 1.0,
+        ..Composition::default()
+    }
+    .comparing(Margin::Constant(0.5), Link::Square { target: 0.0 });
     let weights = [1.0, 0.0, 0.0, 0.0, 1.0, 1.0];
     let side = |rows| TokenGrid::new(&[SequenceRows { rows, nominal: 1.0 }], &weights).unwrap();
     let logps = Cpu::default().tensor_from_vec(vec![-1.0, -9.0, -9.0, -9.0, -2.0, -2.0], (6,));
-    let losses = loss.losses(logps, &side(0..4), &side(4..6)).unwrap();
+    let layout = PairLayout::of_pairs(side(0..4), side(4..6));
+    let losses = loss.losses(TokenTerms::of_policy(logps), &layout).unwrap();
     assert_eq!(losses.as_vec(), [1.25 * 1.25]); // −0.25 + 2 − 0.5
 }

@@ -7,7 +7,7 @@ use std::fs;
 
 use dfdx::prelude::*;
 use sepo_loss::{
-    IpoReduction, Link, Normalizer, Objective, PairLoss, Reduction, SequenceRows, TokenGrid, log_ratio,
+    Composition, IpoReduction, Normalizer, Objective, PairLayout, SequenceRows, TokenGrid, TokenTerms,
 };
 use serde_json::Value;
 
@@ -17,11 +17,11 @@ const CHOSEN: [(f64, f64); 6] =
     [(-1.2, -1.5), (-0.35, -0.3), (-2.1, -2.6), (-0.8, -0.9), (-0.05, -0.1), (-7.0, -7.5)];
 const REJECTED: [(f64, f64); 6] =
     [(-0.9, -0.7), (-1.75, -1.6), (-0.6, -0.55), (-3.2, -2.4), (-4.0, -5.0), (-4.0, -5.0)];
-const ALL: [[f32; 6]; 2] = [[1.0, 1.0, 1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]];
-const SELECTED: [[f32; 6]; 2] = [[1.0, 0.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]];
+const ALL: [[f64; 6]; 2] = [[1.0, 1.0, 1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]];
+const SELECTED: [[f64; 6]; 2] = [[1.0, 0.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]];
 
-fn pair(weights: [[f32; 6]; 2]) -> Batch {
-    let side = |rows: [(f64, f64); 6], weights: [f32; 6]| -> Vec<Row> {
+fn pair(weights: [[f64; 6]; 2]) -> Batch {
+    let side = |rows: [(f64, f64); 6], weights: [f64; 6]| -> Vec<Row> {
         rows.iter().zip(weights).map(|(&(logp, reference), weight)| (logp, reference, weight)).collect()
     };
     let mut batch = Batch::of(&[(side(CHOSEN, weights[0]), side(REJECTED, weights[1]))]);
@@ -32,12 +32,12 @@ fn pair(weights: [[f32; 6]; 2]) -> Batch {
 }
 
 /// Checks loss and gradients; a gradient is given once a side, for the rows with a weight of 1.
-fn check(objective: Objective, weights: [[f32; 6]; 2], loss: f64, chosen: f64, rejected: f64) {
+fn check(objective: Objective, weights: [[f64; 6]; 2], loss: f64, chosen: f64, rejected: f64) {
     let evaluation = pair(weights).evaluate(&objective).unwrap();
     assert!(close(evaluation.loss_sum, loss, 1e-12), "{objective:?}: {}", evaluation.loss_sum);
     for (row, &gradient) in evaluation.dlogps.iter().enumerate() {
         let (side, column) = (row / 6, row % 6);
-        let expected = f64::from(weights[side][column]) * [chosen, rejected][side];
+        let expected = weights[side][column] * [chosen, rejected][side];
         assert!(close(gradient, expected, 1e-12), "{objective:?} row {row}: {gradient} against {expected}");
     }
 }
@@ -110,7 +110,7 @@ fn metrics_carry_trls_names_and_signs() {
     assert!(close(sepo.margin, -2.55, 1e-12) && close(sepo.chosen_logp, -3.3, 1e-12));
 }
 
-fn shared() -> Option<Value> {
+pub(crate) fn shared() -> Option<Value> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors/losses.json");
     match fs::read_to_string(path) {
         Ok(text) => Some(serde_json::from_str(&text).unwrap()),
@@ -121,16 +121,15 @@ fn shared() -> Option<Value> {
     }
 }
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "weights are f32 by contract")]
 fn shared_batch(inputs: &Value, case: &Value) -> Batch {
     let side = |logps: &str, reference: &str, weights: &str| -> Vec<Row> {
         let (logps, reference) = (numbers(&inputs[logps]), numbers(&inputs[reference]));
         let weights = numbers(&case[weights]);
-        (0..logps.len()).map(|i| (logps[i], reference[i], weights[i] as f32)).collect()
+        (0..logps.len()).map(|i| (logps[i], reference[i], weights[i])).collect()
     };
     let mut batch = Batch::of(&[(side("pc", "rc", "w_chosen"), side("pr", "rr", "w_rejected"))]);
     (batch.pairs[0].chosen_nominal, batch.pairs[0].rejected_nominal) = (2.0, 1.6);
@@ -145,7 +144,6 @@ fn every_shared_case_of_these_losses() {
     let simpo = |beta, gamma| Objective::SimPo { beta, gamma, label_smoothing: 0.0 };
     let sepo = |gamma, lambda, normalizer| Objective::SePo { gamma, lambda, normalizer };
     let exact = 1e-12;
-    let single = 2e-7; // these weights are no f32
     for (name, objective, tolerance) in [
         ("dpo", dpo(0.0), exact),
         ("cdpo_eps0.1", dpo(0.1), exact),
@@ -158,12 +156,12 @@ fn every_shared_case_of_these_losses() {
         ("sepo_paper", sepo(2.0, 0.5, Normalizer::Nominal), exact),
         ("selective_dpo_q0.6", dpo(0.0), exact),
         ("mix_sepo_x_dpo", dpo(0.0), exact),
-        ("tis_paper", dpo(0.0), single),
-        ("tis_rank_code", dpo(0.0), single),
-        ("tgdpo", dpo(0.0), single),
-        ("d2po", dpo(0.0), single),
-        ("mix_tis_x_simpo", simpo(2.0, 1.0), single),
-        ("mix_d2po_x_ipo", ipo(IpoReduction::Mean), single),
+        ("tis_paper", dpo(0.0), exact),
+        ("tis_rank_code", dpo(0.0), exact),
+        ("tgdpo", dpo(0.0), exact),
+        ("d2po", dpo(0.0), exact),
+        ("mix_tis_x_simpo", simpo(2.0, 1.0), exact),
+        ("mix_d2po_x_ipo", ipo(IpoReduction::Mean), exact),
     ] {
         let case = &shared["cases"][name];
         let evaluation = shared_batch(&shared["inputs"], case).evaluate(&objective).unwrap();
@@ -176,31 +174,6 @@ fn every_shared_case_of_these_losses() {
         let expected = [numbers(&case["grad_chosen"]), numbers(&case["grad_rejected"])].concat();
         for (row, (ours, theirs)) in evaluation.dlogps.iter().zip(&expected).enumerate() {
             assert!(close(*ours, *theirs, tolerance), "{name} row {row}: {ours} against {theirs}");
-        }
-    }
-}
-
-#[test]
-fn shared_cases_that_are_only_another_margin() {
-    let Some(shared) = shared() else { return };
-    // R-DPO's margin is −α (5 − 4) over log-ratios; HyPO's reference margin is clipped to 0 over log-probs.
-    for (name, rho, margin) in [("rdpo", 1.0, -0.01), ("hypo", 0.0, 0.0)] {
-        let case = &shared["cases"][name];
-        let batch = shared_batch(&shared["inputs"], case);
-        let device = Cpu::default();
-        let tensor = |values: &[f64]| device.tensor_from_vec(values.to_vec(), (values.len(),));
-        let side = |rows| TokenGrid::new(&[SequenceRows { rows, nominal: 1.0 }], &batch.weights).unwrap();
-        let (policy, reference) = (tensor(&batch.logps), tensor(&batch.reference));
-        let statistic = log_ratio(policy.leaky_trace(), reference, rho).unwrap();
-        let link = Link::Logistic { label_smoothing: 0.0 };
-        let loss = PairLoss { reduction: Reduction::Sum, beta: 0.1, margin, link };
-        let losses = loss.losses(statistic, &side(0..6), &side(6..12)).unwrap();
-        let expected = case["loss"].as_f64().unwrap();
-        assert!(close(losses.as_vec()[0], expected, 1e-12), "{name}");
-        let gradients = losses.sum::<Rank0, _>().backward().get(&policy).as_vec();
-        let expected = [numbers(&case["grad_chosen"]), numbers(&case["grad_rejected"])].concat();
-        for (ours, theirs) in gradients.iter().zip(&expected) {
-            assert!(close(*ours, *theirs, 1e-12), "{name}: {ours} against {theirs}");
         }
     }
 }
@@ -223,9 +196,9 @@ fn gradients_reach_the_logits_of_a_model_on_the_tape() {
     let reference = logits(rows("ref_c", "ref_r")).log_softmax::<Axis<1>>().select::<(usize,), _>(targets);
 
     let side = |rows| TokenGrid::new(&[SequenceRows { rows, nominal: 1.0 }], &[1.0; 5]).unwrap();
-    let dpo = Objective::Dpo { beta: 0.1, label_smoothing: 0.0 };
-    let statistic = log_ratio(logps, reference, 1.0).unwrap();
-    let losses = dpo.losses(statistic, &side(0..3), &side(3..5)).unwrap();
+    let terms = TokenTerms { reference: Some(reference), ..TokenTerms::of_policy(logps) };
+    let layout = PairLayout::of_pairs(side(0..3), side(3..5));
+    let losses = Composition::default().losses(terms, &layout).unwrap();
     assert!(close(losses.as_vec()[0], case["loss"].as_f64().unwrap(), 1e-12));
     let gradients = losses.sum::<Rank0, _>().backward().get(&policy).as_vec();
     let expected = [&case["grad_logits_chosen"], &case["grad_logits_rejected"]];

@@ -119,12 +119,18 @@ fn warn_of_unused<'a>(
     names: impl Iterator<Item = &'a String>,
 ) {
     let known: BTreeSet<&str> = layout.iter().map(|info| info.name.as_str()).collect();
-    for name in names {
-        let tied_head = config.tied_embeddings && (name == "lm_head.weight" || name == "embed_out.weight");
-        if !known.contains(name.as_str()) && !tied_head && !IGNORED_SUFFIXES.iter().any(|s| name.ends_with(s))
-        {
-            tracing::warn!(folder = %dir.display(), tensor = %name, "tensor is not part of this architecture, ignored");
-        }
+    let is_unused = |name: &&String| {
+        let tied_head = config.tied_embeddings
+            && (name.as_str() == "lm_head.weight" || name.as_str() == "embed_out.weight");
+        !known.contains(name.as_str()) && !tied_head && !IGNORED_SUFFIXES.iter().any(|s| name.ends_with(s))
+    };
+    let mut unused = names.filter(is_unused);
+    if let Some(first) = unused.next() {
+        tracing::warn!(
+            "{} tensors in `{}` are no part of the model that config.json describes, and are ignored; the first is `{first}`",
+            1 + unused.count(),
+            dir.display()
+        );
     }
 }
 

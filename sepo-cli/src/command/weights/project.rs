@@ -95,7 +95,13 @@ impl OracleTexts {
     fn new(args: &ProjectArgs, scores: &ScoresMeta, policy: &PairTokenizer) -> Result<Self, CliError> {
         let template = scores.chat_template.as_ref().map(|template| template.content_hash.clone());
         if template == policy.template_hash() {
-            return Ok(Self::Same);
+            return match &args.oracle {
+                None => Ok(Self::Same),
+                Some(_) => Err(CliError::usage(
+                    "`--oracle` has no meaning here: the scores were made with the policy's chat template",
+                    "leave `--oracle` out",
+                )),
+            };
         }
         let told =
             Some(PathBuf::from(&scores.oracle.path)).filter(|dir| dir.join("tokenizer.json").is_file());

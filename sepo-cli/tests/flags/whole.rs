@@ -1,0 +1,67 @@
+//! Flags of commands that run the whole pipeline.
+
+use super::effect::{Effect::Changes, Effect::Same, assert_all_tried, compare};
+use super::support::World;
+use super::world::printed;
+
+const RECIPE: &str = r#"
+run = { out = "out" }
+data = { inputs = ["pairs.jsonl"] }
+models = { base = "model", policy = "model" }
+oracle = { fraction = 0.5, batch_size = 4 }
+train = { max_steps = 1, batch_size = 4 }
+"#;
+
+pub(super) fn flags_of_run_change_what_is_run_or_are_known_not_to() {
+    let world = World::new(6);
+    world.write("recipe.toml", RECIPE);
+    let made = |line: &str| {
+        let _ = std::fs::remove_dir_all(world.path("out"));
+        let code = world.sepo(line).code;
+        let model = std::fs::read(world.path("out/train/model.safetensors")).unwrap_or_default();
+        [format!("{code:?}").into_bytes(), model].concat()
+    };
+    let rows = [
+        ("--set train.learning_rate=1e-3", Changes),
+        ("--dry-run", Changes),
+        // What these do is in `watching.rs` and `memory.rs`.
+        ("--save-by 1h", Same),
+        ("--memory-limit 1GiB", Same),
+    ];
+    assert_all_tried("run", compare("run recipe.toml", &rows, made));
+}
+
+/// What the pipeline makes takes minutes; what its flags do is seen in its first file, by a run that is then ended.
+pub(super) fn flags_of_quickstart_change_the_data() {
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+
+    let world = World::empty();
+    let made = |line: &str| {
+        for dir in ["out", "sepo-quickstart"] {
+            let _ = std::fs::remove_dir_all(world.path(dir));
+        }
+        let mut child = world.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let started = Instant::now();
+        let files = ["out", "sepo-quickstart"].map(|dir| world.path(&format!("{dir}/data/held_out.jsonl")));
+        let found = loop {
+            assert!(started.elapsed() < Duration::from_secs(120), "no data is written");
+            // Files appear when they are whole.
+            if let Some(file) = files.iter().find(|file| std::path::Path::new(file).exists()) {
+                break [file.as_bytes(), &std::fs::read(file).unwrap()].concat();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        found
+    };
+    let rows = [("--seed 1", Changes), ("--out out", Changes)];
+    assert_all_tried("quickstart", compare("quickstart", &rows, made));
+}
+
+pub(super) fn doctor_has_no_flags_but_those_of_the_machine() {
+    let world = World::empty();
+    let tried = compare("doctor", &[("--json", Changes)], printed(&world, "none"));
+    assert_all_tried("doctor", tried);
+}
