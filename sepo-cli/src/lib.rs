@@ -18,6 +18,7 @@ mod memory;
 mod model_dir;
 mod pairs;
 mod progress;
+mod provenance;
 mod quickstart;
 mod recipe;
 mod remedy;

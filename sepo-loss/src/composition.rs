@@ -164,6 +164,18 @@ impl Composition {
             )
     }
 
+    /// β at which weights of 1 would count as much as weights whose mean over all tokens is `mean_weight`: methods compare fairly
+    /// where it is the same.
+    ///
+    /// Where the loss divides by the weights or their number, it is β itself.
+    #[must_use]
+    pub fn effective_beta(&self, mean_weight: f64) -> f64 {
+        match self.reduction {
+            Reduction::Sum | Reduction::Length | Reduction::MinLength => self.beta * mean_weight,
+            Reduction::WeightSum | Reduction::Nominal => self.beta,
+        }
+    }
+
     pub(crate) fn reads_reference(&self) -> bool {
         self.statistic.rho != 0.0
             || matches!(self.comparison, Comparison::Pairs { margin: Margin::Reference { .. }, .. })

@@ -75,7 +75,7 @@ pub use score::{
 };
 pub use score_spans::{ScoreSpans, SpansError};
 pub use select_batch::select_batch;
-pub use select_file::{select_file, select_file_classified};
+pub use select_file::{FileOptions, select_file, select_file_classified, select_file_with};
 pub use select_pair::{PairScores, ResponseEnd, Selected, select_pair};
 pub use sepo_data::{Side, Span};
 pub use token_class::TokenClass;

@@ -7,7 +7,7 @@ use sepo_data::{
     ArtifactError, ContentSource, ScoredPair, ScoresMeta, ScoresReader, SelectedPair, SelectionMeta,
     SelectionWriter, content_hash,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::data_set::{StrataSelector, selector};
 use crate::report::ReportedResponse;
@@ -45,7 +45,7 @@ pub fn select_file(
     out: impl AsRef<Path>,
     config: &SelectConfig,
 ) -> Result<SelectReport, SelectError> {
-    run(scores.as_ref(), out.as_ref(), config, None)
+    run(scores.as_ref(), out.as_ref(), config, FileOptions::default())
 }
 
 /// The same as [`select_file`], with tokens counted by the class that `classify` gives their ids.
@@ -59,15 +59,43 @@ pub fn select_file_classified(
     config: &SelectConfig,
     classify: &dyn Fn(u32) -> TokenClass,
 ) -> Result<SelectReport, SelectError> {
-    run(scores.as_ref(), out.as_ref(), config, Some(classify))
+    let options = FileOptions { classify: Some(classify), ..FileOptions::default() };
+    run(scores.as_ref(), out.as_ref(), config, options)
+}
+
+/// What else [`select_file_with`] counts and keeps.
+#[derive(Clone, Default)]
+pub struct FileOptions<'a> {
+    /// The class of an id, by which tokens are counted.
+    pub classify: Option<&'a dyn Fn(u32) -> TokenClass>,
+    /// More for the selection's metadata ([`SelectionMeta::extra`]), such as a caller's record of where all comes from.
+    pub extra: Map<String, Value>,
+}
+
+/// The same as [`select_file`], with tokens counted by class and more in the file's metadata.
+///
+/// An entry of [`FileOptions::extra`] stands in place of one that the scores' metadata has under the same name: what they
+/// say of themselves is the selection's to tell.
+///
+/// # Errors
+///
+/// Those of [`select_file`].
+pub fn select_file_with(
+    scores: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    config: &SelectConfig,
+    options: FileOptions<'_>,
+) -> Result<SelectReport, SelectError> {
+    run(scores.as_ref(), out.as_ref(), config, options)
 }
 
 fn run(
     scores: &Path,
     out: &Path,
     config: &SelectConfig,
-    classify: Option<&dyn Fn(u32) -> TokenClass>,
+    options: FileOptions<'_>,
 ) -> Result<SelectReport, SelectError> {
+    let FileOptions { classify, extra } = options;
     config.check()?;
     let mut reader = ScoresReader::open(scores)?;
     refuse_overwriting(scores, out)?;
@@ -75,7 +103,12 @@ fn run(
     if config.eos != EosRule::Rule && eos_token_id.is_none() {
         return Err(SelectError::UnknownEos { path: scores.to_path_buf(), eos: config.eos });
     }
-    let mut writer = SelectionWriter::create(out, selection_meta(scores, reader.meta(), config)?)?;
+    let mut meta = selection_meta(scores, reader.meta(), config)?;
+    if let Some(scores) = &mut meta.scores {
+        scores.extra.retain(|name, _| !extra.contains_key(name));
+    }
+    meta.extra = extra;
+    let mut writer = SelectionWriter::create(out, meta)?;
     let mut report = SelectReport { config: *config, ..SelectReport::default() };
     let mut of_all = match config.scope {
         Scope::Response | Scope::Batch { .. } => None,
@@ -189,7 +222,7 @@ fn selection_meta(
 ) -> Result<SelectionMeta, SelectError> {
     let settings = match to_value(config)? {
         Value::Object(settings) => settings,
-        _ => serde_json::Map::new(),
+        _ => Map::new(),
     };
     Ok(SelectionMeta {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),

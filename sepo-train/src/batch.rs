@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use sepo_data::{PackItem, PackedBatch, RowPolicy, Side, plan_batches};
 use sepo_kernels::Segments;
-use sepo_loss::{LossBatch, Objective, PairRows};
-use sepo_model::{Network, Parameters, SequenceBatch};
+use sepo_loss::{Input, LossBatch, Objective, PairRows};
+use sepo_model::{Network, Parameters, RowValues, SequenceBatch};
 
-use crate::{TrainError, TrainExample};
+use crate::{StepWeights, TrainError, TrainExample};
 
 /// Which log-probs are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +32,21 @@ impl RowChoice {
     }
 
     /// Response tokens that get a row, ascending. Without a prompt nothing predicts token 0.
-    pub(crate) fn tokens(self, example: &TrainExample, side: Side) -> Vec<usize> {
+    pub(crate) fn tokens(self, example: &TrainExample, side: Side, objective: &Objective) -> Vec<usize> {
         let first = usize::from(example.prompt_ids.is_empty());
-        let counts =
-            |token: &usize| self == Self::All || example.weights(side).is_none_or(|w| w[*token] != 0.0);
+        let weights = weights(example, side, objective);
+        let counts = |token: &usize| self == Self::All || weights.is_none_or(|w| w[*token] != 0.0);
         (first..example.ids(side).len()).filter(counts).collect()
     }
+}
+
+/// The example's weights, where they are weights: an objective with rewards of tokens reads them as these.
+fn weights<'e>(example: &'e TrainExample, side: Side, objective: &Objective) -> Option<&'e [f32]> {
+    if reads_rewards(objective) { None } else { example.weights(side) }
+}
+
+fn reads_rewards(objective: &Objective) -> bool {
+    objective.inputs().contains(&Input::TokenRewards)
 }
 
 /// Several examples in one forward pass.
@@ -48,6 +57,9 @@ pub(crate) struct Batch<'a> {
     segments: Segments,
     weights: Vec<f64>,
     reference: Option<Vec<f64>>,
+    rewards: Option<Vec<f64>>,
+    /// Whether the weights say more than that all tokens count 1, for each side of each example.
+    weighted: Vec<[bool; 2]>,
     pub(crate) pairs: Vec<PairRows>,
 }
 
@@ -64,6 +76,8 @@ impl<'a> Batch<'a> {
         let mut batch = Self {
             weights: vec![1.0; packed.row_targets.len()],
             reference: None,
+            rewards: None,
+            weighted: Vec::with_capacity(examples.len()),
             pairs: Vec::with_capacity(examples.len()),
             examples,
             packed,
@@ -76,22 +90,26 @@ impl<'a> Batch<'a> {
     /// Weights and reference log-probs of every row, from the tokens of the examples.
     fn fill(&mut self, objective: &Objective, choice: RowChoice) {
         let mut reference = vec![0.0; self.n_rows()];
+        let mut rewards = reads_rewards(objective).then(|| vec![0.0; self.n_rows()]);
         for (example, packed) in self.examples.iter().zip(&self.packed.pairs) {
             for (side, rows) in Side::BOTH.into_iter().zip([&packed.chosen, &packed.rejected]) {
                 if !choice.takes(side, objective) {
                     continue;
                 }
-                let tokens = choice.tokens(example, side);
+                let tokens = choice.tokens(example, side, objective);
                 assert_eq!(tokens.len(), rows.len(), "packing left out rows of {side}");
                 for (row, token) in rows.clone().zip(tokens) {
-                    if let Some(weights) = example.weights(side) {
-                        self.weights[row] = f64::from(weights[token]);
+                    match (example.weights(side), &mut rewards) {
+                        (Some(weights), None) => self.weights[row] = f64::from(weights[token]),
+                        (Some(values), Some(rewards)) => rewards[row] = f64::from(values[token]),
+                        (None, _) => {}
                     }
                     if let Some(logps) = example.reference(side) {
                         reference[row] = f64::from(logps[token]);
                     }
                 }
             }
+            self.weighted.push(Side::BOTH.map(|side| weights(example, side, objective).is_some()));
             self.pairs.push(PairRows {
                 chosen: packed.chosen.clone(),
                 rejected: packed.rejected.clone(),
@@ -102,6 +120,35 @@ impl<'a> Batch<'a> {
         if objective.needs_reference() {
             self.reference = Some(reference);
         }
+        self.rewards = rewards;
+    }
+
+    /// Multiplies the weights of tokens that count by those that the step makes.
+    pub(crate) fn weigh(&mut self, by: &dyn StepWeights, logps: &[f64]) -> Result<(), TrainError> {
+        for index in 0..self.examples.len() {
+            for side in Side::BOTH {
+                let counting = |row: &usize| self.weights[*row] != 0.0;
+                let rows: Vec<usize> = self.rows(index, side).filter(counting).collect();
+                let of = |values: &[f64]| -> Vec<f64> { rows.iter().map(|&row| values[row]).collect() };
+                let reference = self.reference.as_deref().map(of);
+                let weights = by.weights(side, &of(logps), reference.as_deref());
+                if weights.len() != rows.len() || weights.iter().any(|weight| !weight.is_finite()) {
+                    let row = self.examples[index].row;
+                    let n_tokens = rows.len();
+                    return Err(TrainError::StepWeights { weights: by.identity(), row, side, n_tokens });
+                }
+                for (row, weight) in rows.into_iter().zip(weights) {
+                    self.weights[row] *= weight;
+                }
+            }
+            self.weighted[index] = [true; 2];
+        }
+        Ok(())
+    }
+
+    /// Whether weights of tokens differ from one another, by what is known of them.
+    pub(crate) fn is_weighted(&self, example: usize, side: Side) -> bool {
+        self.weighted[example][usize::from(side == Side::Rejected)]
     }
 
     pub(crate) fn n_rows(&self) -> usize {
@@ -134,10 +181,15 @@ impl<'a> Batch<'a> {
         }
     }
 
-    pub(crate) fn loss<'b>(&'b self, logps: &'b [f64]) -> LossBatch<'b> {
+    /// The loss's view of a pass.
+    pub(crate) fn loss<'b>(&'b self, values: &'b RowValues) -> LossBatch<'b> {
+        let there = |list: &'b Vec<f64>| (list.len() == self.n_rows()).then_some(&list[..]);
         LossBatch {
-            logps,
+            logps: &values.logps,
             reference_logps: self.reference.as_deref(),
+            forward_kls: there(&values.forward_kl),
+            reverse_kls: there(&values.reverse_kl),
+            token_rewards: self.rewards.as_deref(),
             weights: &self.weights,
             pairs: &self.pairs,
             ..LossBatch::default()
@@ -160,8 +212,8 @@ impl<'a> Batch<'a> {
 
 fn item<'e>(example: &'e TrainExample, objective: &Objective, choice: RowChoice) -> PackItem<'e> {
     // All rows: no weights, so that no policy may drop a token for its weight of 0.
-    let weights = |side| match choice {
-        RowChoice::Weighted => example.weights(side),
+    let weights_of = |side| match choice {
+        RowChoice::Weighted => weights(example, side, objective),
         RowChoice::All => None,
     };
     let rejected = choice.takes(Side::Rejected, objective);
@@ -170,8 +222,8 @@ fn item<'e>(example: &'e TrainExample, objective: &Objective, choice: RowChoice)
         prompt_ids: &example.prompt_ids,
         chosen_ids: &example.chosen_ids,
         rejected_ids: if rejected { &example.rejected_ids } else { &[] },
-        chosen_weights: weights(Side::Chosen),
-        rejected_weights: if rejected { weights(Side::Rejected) } else { None },
+        chosen_weights: weights_of(Side::Chosen),
+        rejected_weights: if rejected { weights_of(Side::Rejected) } else { None },
     }
 }
 
@@ -190,7 +242,8 @@ pub(crate) fn rows_not_finite(batch: &Batch<'_>, logps: &[f64]) -> Vec<u64> {
 /// Whether the objective has anything to learn from the example: rows on every side that it reads.
 pub(crate) fn contributes(example: &TrainExample, objective: &Objective) -> bool {
     Side::BOTH.into_iter().all(|side| {
-        !RowChoice::Weighted.takes(side, objective) || !RowChoice::Weighted.tokens(example, side).is_empty()
+        !RowChoice::Weighted.takes(side, objective)
+            || !RowChoice::Weighted.tokens(example, side, objective).is_empty()
     })
 }
 

@@ -33,7 +33,7 @@ impl fmt::Display for Quantity {
 
 /// Rows whose own gradient is not finite; all rows where only the sum of them is not. `scratch` is overwritten.
 pub(crate) fn rows_at_fault(
-    context: &mut GradientContext<'_>,
+    context: &mut GradientContext<'_, '_>,
     examples: &[&TrainExample],
     scratch: &mut [f32],
 ) -> Result<Vec<u64>, TrainError> {

@@ -64,6 +64,40 @@ pub enum TrainError {
         /// Which response.
         side: Side,
     },
+    /// The objective reads divergences from a frozen model, and there is none.
+    #[error("`{objective}` reads divergences from a frozen model, and none was given")]
+    NoReferenceModel {
+        /// Name of the objective.
+        objective: &'static str,
+    },
+    /// The frozen model has other tokens than the policy.
+    #[error("the frozen model has {found} tokens in its vocabulary, the policy {expected}")]
+    OtherVocabulary {
+        /// Of the policy.
+        expected: usize,
+        /// Of the frozen model.
+        found: usize,
+    },
+    /// The objective reads what no example and no pass brings.
+    #[error("`{objective}` reads one {input} a token, which training does not have")]
+    InputUnknown {
+        /// Name of the objective.
+        objective: &'static str,
+        /// The array.
+        input: sepo_loss::Input,
+    },
+    /// Weights of a step are not one finite number a token.
+    #[error("the weights `{weights}` of the {side} response of row {row} are not {n_tokens} finite numbers")]
+    StepWeights {
+        /// [`StepWeights::identity`](crate::StepWeights::identity).
+        weights: String,
+        /// Row of the example.
+        row: u64,
+        /// Which response.
+        side: Side,
+        /// Tokens that count.
+        n_tokens: usize,
+    },
     /// A log-prob is not finite outside of a training step.
     #[error("log-probs of rows {rows:?} are not finite")]
     LogpsNotFinite {

@@ -4,15 +4,17 @@ use std::borrow::Cow;
 
 use sepo_data::Side;
 use sepo_loss::Objective;
-use sepo_model::{Activations, Model, Network, Parameters};
+use sepo_model::{Activations, Model, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, RowChoice, rows_not_finite};
+use crate::beside::{Companion, check_inputs};
 use crate::groups::Groups;
 use crate::mean::{Mean, indicator};
 use crate::metrics::PreferenceMetrics;
+use crate::pass::Passes;
 use crate::sums::Sums;
-use crate::{Examples, TrainError};
+use crate::{Beside, Examples, StepWeights, TrainError};
 
 /// Means over evaluation examples; a number that is not known is `None`, and left out of the JSON.
 ///
@@ -81,34 +83,56 @@ pub fn evaluate_pairs<'a>(
     objective: &Objective,
     tokens_per_batch: usize,
 ) -> Result<EvalReport, TrainError> {
+    evaluate_pairs_beside(model, examples, objective, Beside::default(), tokens_per_batch)
+}
+
+/// As [`evaluate_pairs`], with what the objective reads besides examples.
+///
+/// # Errors
+///
+/// Those of [`evaluate_pairs`]; [`TrainError::NoReferenceModel`], [`TrainError::OtherVocabulary`],
+/// [`TrainError::InputUnknown`], [`TrainError::StepWeights`] where the objective and what is beside it do not go together.
+pub fn evaluate_pairs_beside<'a>(
+    model: &Model,
+    examples: impl Into<Examples<'a>>,
+    objective: &Objective,
+    beside: Beside<'_>,
+    tokens_per_batch: usize,
+) -> Result<EvalReport, TrainError> {
     let examples = examples.into();
     objective.check()?;
+    check_inputs(objective)?;
     examples.check(objective)?;
     let mut network = Network::new(&model.config, Activations::Kept);
-    evaluate_checked(&mut network, &model.parameters, examples, objective, tokens_per_batch)
+    let mut companion = Companion::of(objective, beside, model)?;
+    let passes =
+        Passes { network: &mut network, parameters: &model.parameters, companion: companion.as_mut() };
+    evaluate_checked(passes, examples, (objective, beside.weights), tokens_per_batch)
 }
 
 /// As [`evaluate_pairs`], for examples that have been checked and with a network that is there already.
 pub(crate) fn evaluate_checked(
-    network: &mut Network,
-    parameters: &Parameters,
+    mut passes: Passes<'_, '_>,
     examples: Examples<'_>,
-    objective: &Objective,
+    (objective, weights): (&Objective, Option<&dyn StepWeights>),
     tokens_per_batch: usize,
 ) -> Result<EvalReport, TrainError> {
     let mut sums = Sums::default();
     let mut comparisons = Comparisons::default();
     for group in Groups::new(examples, objective, RowChoice::All, tokens_per_batch) {
         let group = group?;
-        let batch = Batch::new(group.iter().map(Cow::as_ref).collect(), objective, RowChoice::All)?;
-        let logps = batch.logps(network, parameters)?;
-        let rows = rows_not_finite(&batch, &logps);
+        let mut batch = Batch::new(group.iter().map(Cow::as_ref).collect(), objective, RowChoice::All)?;
+        let values = passes.measure(&batch)?;
+        let rows = rows_not_finite(&batch, &values.logps);
         if !rows.is_empty() {
             return Err(TrainError::LogpsNotFinite { rows });
         }
-        let evaluation = sepo_loss::evaluate(objective, &batch.loss(&logps))?;
-        sums.add(&batch, &logps, &evaluation);
-        comparisons.add(&batch, &logps);
+        if let Some(weights) = weights {
+            batch.weigh(weights, &values.logps)?;
+        }
+        let evaluation = sepo_loss::evaluate(objective, &batch.loss(&values))?;
+        sums.add(&batch, &values.logps, &evaluation);
+        comparisons.add(&batch, &values.logps);
     }
     let preference = PreferenceMetrics {
         chosen_logp: comparisons.chosen_logp.get(),
@@ -177,7 +201,7 @@ impl Response {
         let example = batch.examples[index];
         let logp: f64 = logps[rows].iter().sum();
         let gain = example.reference(side).map(|reference| {
-            let tokens = RowChoice::All.tokens(example, side);
+            let tokens = RowChoice::All.tokens(example, side, &Objective::Sft);
             logp - tokens.into_iter().map(|token| f64::from(reference[token])).sum::<f64>()
         });
         Some(Self { logp, mean: logp / n_rows as f64, gain })

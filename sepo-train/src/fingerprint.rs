@@ -5,8 +5,9 @@ use sepo_model::Model;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::beside::reads_divergences;
 use crate::examples::data_hash;
-use crate::{Examples, TrainConfig, TrainError};
+use crate::{TrainConfig, TrainData, TrainError};
 
 /// Settings, data and starting weights, such that equal fingerprints end with equal weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,15 +25,21 @@ pub(crate) struct Fingerprint {
 impl Fingerprint {
     pub(crate) fn new(
         model: &Model,
-        examples: Examples<'_>,
+        data: &TrainData<'_>,
         objective: &Objective,
         config: &TrainConfig,
     ) -> Result<Self, TrainError> {
-        let config = identity(config, objective);
+        let mut config = identity(config, objective);
+        if let Some(weights) = data.beside.weights {
+            config.insert("step_weights".to_owned(), Value::String(weights.identity()));
+        }
+        if let Some(model) = data.beside.reference.filter(|_| reads_divergences(objective)) {
+            config.insert("reference_model".to_owned(), Value::String(model.parameters.content_hash()));
+        }
         Ok(Self {
             config_hash: hash_json(&config),
             config,
-            data_hash: data_hash(examples)?,
+            data_hash: data_hash(data.examples)?,
             start_model_hash: model.parameters.content_hash(),
         })
     }

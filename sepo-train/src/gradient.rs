@@ -1,17 +1,17 @@
 //! The gradient of a batch of any size, one forward pass that fits into memory at a time.
 
 use sepo_loss::{LossError, Objective};
-use sepo_model::{Network, Parameters};
 
 use crate::batch::{Batch, RowChoice, contributes, rows_not_finite, split};
+use crate::pass::Passes;
 use crate::sums::Sums;
-use crate::{TrainError, TrainExample};
+use crate::{StepWeights, TrainError, TrainExample};
 
 /// What a gradient is computed with.
-pub(crate) struct GradientContext<'a> {
-    pub(crate) network: &'a mut Network,
-    pub(crate) parameters: &'a Parameters,
-    pub(crate) objective: &'a Objective,
+pub(crate) struct GradientContext<'p, 'a> {
+    pub(crate) passes: Passes<'p, 'a>,
+    pub(crate) objective: &'p Objective,
+    pub(crate) weights: Option<&'a dyn StepWeights>,
     pub(crate) tokens_per_batch: usize,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct BatchSums {
 /// (`sums.loss.weight()`): any `tokens_per_batch` gives the gradient of the one large batch, up to the rounding of f32 sums.
 /// Dividing every part by its own units instead would weigh a token in a small part more than one in a large part.
 pub(crate) fn accumulate(
-    context: &mut GradientContext<'_>,
+    context: &mut GradientContext<'_, '_>,
     examples: &[&TrainExample],
     grads: &mut [f32],
 ) -> Result<BatchSums, TrainError> {
@@ -40,23 +40,26 @@ pub(crate) fn accumulate(
     total.sums.n_empty += empty.len() as u64;
     let objective = context.objective;
     for group in split(&useful, objective, RowChoice::Weighted, context.tokens_per_batch) {
-        let batch = Batch::new(group, objective, RowChoice::Weighted)?;
-        let logps = context.network.forward(context.parameters, &batch.sequence())?;
-        total.not_finite = rows_not_finite(&batch, &logps);
+        let mut batch = Batch::new(group, objective, RowChoice::Weighted)?;
+        let forward = context.passes.forward(&batch)?;
+        let logps = &forward.values.logps;
+        total.not_finite = rows_not_finite(&batch, logps);
         if !total.not_finite.is_empty() {
             return Ok(total);
         }
-        let evaluation = match sepo_loss::evaluate(objective, &batch.loss(&logps)) {
+        if let Some(weights) = context.weights {
+            batch.weigh(weights, logps)?;
+        }
+        let evaluation = match sepo_loss::evaluate(objective, &batch.loss(&forward.values)) {
             Err(LossError::LossNotFinite { pair, .. }) => {
                 total.not_finite = vec![batch.examples[pair].row];
                 return Ok(total);
             }
             other => other?,
         };
-        total.sums.add(&batch, &logps, &evaluation);
-        context.network.backward(context.parameters, &evaluation.dlogps, grads)?;
-        let flops = context.network.flops();
-        total.sums.flops += flops.forward + flops.backward;
+        total.sums.add(&batch, logps, &evaluation);
+        let back = context.passes.backward(&forward, &evaluation, grads)?;
+        total.sums.flops += forward.flops + back;
     }
     Ok(total)
 }

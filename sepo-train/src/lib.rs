@@ -17,6 +17,7 @@
 //! What it is not for: several devices, models that do not fit into memory with their moments, losses over logits.
 
 mod batch;
+mod beside;
 mod best;
 mod checkpoint;
 mod config;
@@ -42,6 +43,7 @@ mod optimizer;
 mod order;
 mod order_file;
 mod pace;
+mod pass;
 mod permutation;
 mod reference;
 mod run;
@@ -51,19 +53,20 @@ mod shuffle;
 mod sums;
 mod train;
 
+pub use beside::{Beside, StepWeights};
 pub use best::Best;
 pub use checkpoint::{Damage, checkpoint_folder};
 pub use config::{ActivationPolicy, BestMetric, Scheduler, TrainConfig};
 pub use diagnose::Quantity;
 pub use error::TrainError;
-pub use evaluate::{EvalReport, evaluate_pairs};
+pub use evaluate::{EvalReport, evaluate_pairs, evaluate_pairs_beside};
 pub use example::{ReferenceLogps, TrainExample};
 pub use examples::{
     ExampleCollector, ExampleFile, ExampleWriter, Examples, HeldExamples, RecordDamage, Sides, Spill,
 };
 pub use footprint::Footprint;
 pub use guard::{Alarm, GuardName, Repetition, TokenGroup, UnusualSetting, unusual_settings};
-pub use metrics::{PreferenceMetrics, StepMetrics};
+pub use metrics::{PreferenceMetrics, StepMetrics, WeightMetrics};
 pub use observer::{Observer, Silent, Warning};
 pub use permutation::{permutation, permutation_of_u32};
 pub use reference::{reference_logps, reference_logps_by_pass, reference_logps_of_each};

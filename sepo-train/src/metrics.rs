@@ -1,5 +1,6 @@
 //! One line of `metrics.jsonl`.
 
+use sepo_loss::Objective;
 use serde::{Deserialize, Serialize};
 
 use crate::length_moments::LengthMoments;
@@ -25,6 +26,9 @@ pub struct StepMetrics {
     /// What the pairs of the step say.
     #[serde(flatten)]
     pub preference: PreferenceMetrics,
+    /// What the weights of tokens say.
+    #[serde(flatten)]
+    pub weights: WeightMetrics,
     /// Lengths and margins of the pairs, for guards; not in the file.
     #[serde(skip)]
     pub(crate) lengths: LengthMoments,
@@ -52,6 +56,25 @@ impl StepMetrics {
     /// Mean log-prob of a token of the chosen responses, where every token counts 1.
     pub(crate) fn chosen_token_logp(&self) -> Option<f64> {
         Some(self.preference.chosen_logp? / self.lengths.chosen_length()?)
+    }
+}
+
+/// Weights of tokens, where examples or the step have them.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct WeightMetrics {
+    /// Mean weight of a response token; the share of tokens kept, where weights are 0 and 1.
+    #[serde(rename = "weights/mean", skip_serializing_if = "Option::is_none", default)]
+    pub mean: Option<f64>,
+    /// β at which all tokens with weight 1 would count as much: β times the mean weight, where the loss does not divide by weights.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub effective_beta: Option<f64>,
+}
+
+impl WeightMetrics {
+    pub(crate) fn new(sums: &Sums, objective: &Objective) -> Self {
+        let mean = sums.weight.get().filter(|_| sums.is_weighted);
+        let loss = objective.composition();
+        Self { mean, effective_beta: loss.zip(mean).map(|(loss, mean)| loss.effective_beta(mean)) }
     }
 }
 

@@ -132,7 +132,7 @@ fn side_logps(
     logps: &[f64],
 ) -> Vec<f32> {
     let mut values = vec![0.0; example.ids(side).len()];
-    let tokens = RowChoice::All.tokens(example, side);
+    let tokens = RowChoice::All.tokens(example, side, &Objective::Sft);
     for (token, row) in tokens.into_iter().zip(batch.rows(index, side)) {
         values[token] = logps[row] as f32;
     }

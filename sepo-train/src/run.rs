@@ -7,6 +7,7 @@ use std::time::Instant;
 use sepo_loss::Objective;
 use sepo_model::{Activations, Model, Network};
 
+use crate::beside::Companion;
 use crate::checkpoint::State;
 use crate::diagnose::{FailedBatch, rows_at_fault};
 use crate::evaluate::evaluate_checked;
@@ -19,13 +20,14 @@ use crate::n_steps::total_steps;
 use crate::optimizer::{Optimizer, mean_and_clip, mean_norm, zero};
 use crate::order::OrderPlace;
 use crate::pace::{Next, Pace};
+use crate::pass::Passes;
 use crate::run_folder::RunFolder;
 use crate::shuffle::Shuffler;
 use crate::sums::Sums;
 use crate::{
     ActivationPolicy, Alarm, Best, Cursor, EvalReport, Examples, Observer, PreferenceMetrics, Progress,
     Quantity, Schedule, Status, StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome,
-    Warning,
+    Warning, WeightMetrics,
 };
 
 /// The parts of a run that is going on; the model stays with the caller.
@@ -37,6 +39,7 @@ pub(crate) struct Run<'a> {
     total_steps: u64,
     feed: Feed<'a>,
     network: Network,
+    companion: Option<Companion<'a>>,
     optimizer: Optimizer,
     grads: Vec<f32>,
     progress: Progress,
@@ -59,8 +62,9 @@ impl<'a> Run<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Self, TrainError> {
         let total_steps = total_steps(config, data.examples.len());
+        let companion = Companion::of(objective, data.beside, model)?;
         let mut optimizer = Optimizer::new(&model.parameters);
-        let fingerprint = |model: &Model| Fingerprint::new(model, data.examples, objective, config);
+        let fingerprint = |model: &Model| Fingerprint::new(model, &data, objective, config);
         let (folder, resumed) = match dir {
             Some(dir) => {
                 let (folder, resumed) =
@@ -87,6 +91,7 @@ impl<'a> Run<'a> {
             total_steps,
             feed: feed(data.examples, config, cursor, dir),
             network: Network::new(&model.config, activations).with_dtype(config.dtype),
+            companion,
             optimizer,
             grads: vec![0.0; model.parameters.as_slice().len()],
             progress: state.as_ref().map_or(Progress::default(), |state| state.progress),
@@ -214,6 +219,7 @@ impl<'a> Run<'a> {
             learning_rate,
             grad_norm,
             preference: PreferenceMetrics::new(&sums, self.objective.is_pairwise()),
+            weights: WeightMetrics::new(&sums, self.objective),
             lengths: sums.lengths,
             tokens: sums.n_tokens,
             rows: sums.n_rows,
@@ -235,9 +241,13 @@ impl<'a> Run<'a> {
     ) -> Result<(Sums, Option<f64>), TrainError> {
         zero(&mut self.grads);
         let mut context = GradientContext {
-            network: &mut self.network,
-            parameters: &model.parameters,
+            passes: Passes {
+                network: &mut self.network,
+                parameters: &model.parameters,
+                companion: self.companion.as_mut(),
+            },
             objective: self.objective,
+            weights: self.data.beside.weights,
             tokens_per_batch: self.config.tokens_per_batch,
         };
         let total = accumulate(&mut context, examples, &mut self.grads)?;
@@ -261,11 +271,15 @@ impl<'a> Run<'a> {
 
     fn evaluate(&mut self, model: &Model, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let start = Instant::now();
+        let passes = Passes {
+            network: &mut self.network,
+            parameters: &model.parameters,
+            companion: self.companion.as_mut(),
+        };
         let report = evaluate_checked(
-            &mut self.network,
-            &model.parameters,
+            passes,
             self.data.eval,
-            self.objective,
+            (self.objective, self.data.beside.weights),
             self.config.tokens_per_batch,
         )?;
         self.pace.note_eval(start.elapsed());

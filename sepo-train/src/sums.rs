@@ -14,6 +14,10 @@ pub(crate) struct Sums {
     pub(crate) loss: Mean,
     pub(crate) accuracy: Mean,
     pub(crate) margin: Mean,
+    /// Over response tokens.
+    pub(crate) weight: Mean,
+    /// Whether weights say more than that every token counts 1.
+    pub(crate) is_weighted: bool,
     /// Of pairs that are not empty.
     pub(crate) lengths: LengthMoments,
     pub(crate) chosen: SideSums,
@@ -65,11 +69,16 @@ impl Sums {
         }
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
     fn add_tokens(&mut self, batch: &Batch<'_>, index: usize, logps: &[f64]) {
         for side in Side::BOTH {
-            if batch.examples[index].weights(side).is_none() {
+            let n_tokens = batch.examples[index].ids(side).len();
+            let mass: f64 = batch.rows(index, side).map(|row| batch.weights()[row]).sum();
+            self.weight.push_sum(mass, n_tokens as f64);
+            if !batch.is_weighted(index, side) {
                 continue;
             }
+            self.is_weighted = true;
             let sums = match side {
                 Side::Chosen => &mut self.chosen,
                 Side::Rejected => &mut self.rejected,

@@ -7,8 +7,9 @@ use sepo_loss::Objective;
 use sepo_model::Model;
 use serde::{Deserialize, Serialize};
 
+use crate::beside::check_inputs;
 use crate::run::Run;
-use crate::{Best, EvalReport, Examples, GuardName, Observer, StepMetrics, TrainConfig, TrainError};
+use crate::{Beside, Best, EvalReport, Examples, GuardName, Observer, StepMetrics, TrainConfig, TrainError};
 
 /// What a run learns from, and what it is measured on.
 #[derive(Debug, Clone, Copy)]
@@ -17,18 +18,26 @@ pub struct TrainData<'a> {
     pub examples: Examples<'a>,
     /// Examples that are only looked at; may be empty.
     pub eval: Examples<'a>,
+    /// What examples cannot bring, for objectives that read it.
+    pub beside: Beside<'a>,
 }
 
 impl<'a> TrainData<'a> {
     /// Examples to train on, in memory or on disk, and none to look at.
     pub fn new(examples: impl Into<Examples<'a>>) -> Self {
-        Self { examples: examples.into(), eval: Examples::NONE }
+        Self { examples: examples.into(), eval: Examples::NONE, beside: Beside::default() }
     }
 
     /// The same with examples that are only looked at.
     #[must_use]
     pub fn with_eval(self, eval: impl Into<Examples<'a>>) -> Self {
         Self { eval: eval.into(), ..self }
+    }
+
+    /// The same with a frozen model, or weights that are made anew in every step.
+    #[must_use]
+    pub fn with_beside(self, beside: Beside<'a>) -> Self {
+        Self { beside, ..self }
     }
 }
 
@@ -105,6 +114,8 @@ pub struct TrainOutcome {
 ///
 /// * [`TrainError::InvalidConfig`], [`TrainError::NoExamples`], [`TrainError::NoReference`], [`TrainError::Length`],
 ///   [`TrainError::NotFinite`], [`TrainError::WeightWithoutPrompt`], [`TrainError::Loss`] before anything is touched.
+/// * [`TrainError::NoReferenceModel`], [`TrainError::OtherVocabulary`], [`TrainError::InputUnknown`] where the objective reads what
+///   is not there; [`TrainError::StepWeights`] where weights of a step are no weights.
 /// * [`TrainError::NoEvaluation`] where the best checkpoint is to be kept and there is nothing to evaluate on.
 /// * [`TrainError::Lock`] where another run goes on in `dir`.
 /// * [`TrainError::ConfigChanged`] where `dir` holds a run of other settings, data or starting weights. `epochs`
@@ -149,6 +160,7 @@ pub fn train(
 ) -> Result<TrainOutcome, TrainError> {
     config.check()?;
     objective.check()?;
+    check_inputs(objective)?;
     if data.examples.is_empty() {
         return Err(TrainError::NoExamples);
     }

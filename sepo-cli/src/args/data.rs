@@ -1,13 +1,15 @@
 //! Which data, and how it becomes token ids.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use sepo_data::{
-    Bos, Boundary, Dedup, Eos, EvalFraction, LongPrompt, Mix, MixEnd, PairFormat, Part, ReadConfig,
-    SourceConfig, TemplateChoice, TextHandling, TokenizeConfig, TruncationConfig,
+    Bos, Boundary, DataError, Dedup, Eos, EvalFraction, LongPrompt, Mix, MixEnd, PairFormat, Part,
+    ReadConfig, SourceConfig, TemplateChoice, TextHandling, TokenizeConfig, TruncationConfig,
 };
 use sepo_train::Spill;
+use serde::{Deserialize, Serialize};
 
 /// What the `data` commands read. After a command's own flags: clap puts what follows below the last heading.
 #[derive(Debug, Clone, Args)]
@@ -40,7 +42,8 @@ pub(crate) struct ForwardArgs {
 }
 
 /// Flags of every command that reads pairs.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct DataArgs {
     /// Format, where it is not to be detected: explicit, conversational, hh-rlhf, sharegpt, tokenized or text
@@ -84,7 +87,8 @@ pub(crate) struct DataArgs {
     pub(crate) part: Option<(EvalFraction, Part)>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum MixEndArg {
     #[default]
     First,
@@ -124,6 +128,12 @@ impl DataArgs {
         Self { part: held_out.eval_fraction.map(|fraction| (fraction, part)), ..self.clone() }
     }
 
+    /// What is held out of these, where they are the pairs to train on.
+    pub(crate) fn held_out(&self) -> Option<Self> {
+        let part = self.part.filter(|(_, part)| *part == Part::Train);
+        part.map(|(fraction, _)| Self { part: Some((fraction, Part::Eval)), ..self.clone() })
+    }
+
     pub(crate) fn mix(&self) -> Option<Mix> {
         let is_mixed = !self.mix.is_empty();
         is_mixed.then(|| Mix { weights: self.mix.clone(), seed: self.mix_seed, end: self.mix_end.into() })
@@ -148,6 +158,12 @@ impl DataArgs {
         let has_folder = |inputs: &[String]| inputs.iter().any(|input| std::path::Path::new(input).is_dir());
         let split = self.split.clone().filter(|_| has_folder(inputs) || !has_folder(others));
         Self { split, ..self.clone() }
+    }
+
+    /// The files of each input of a mix, or of all inputs together.
+    pub(crate) fn files(&self, inputs: &[String]) -> Result<Vec<Vec<PathBuf>>, DataError> {
+        // Where the hashes of duplicates would lie has no say.
+        self.source_config(&Spill { bytes_in_memory: 0, dir: PathBuf::new() }).files(inputs)
     }
 
     pub(crate) fn read_config(&self) -> ReadConfig {

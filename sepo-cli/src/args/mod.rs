@@ -1,5 +1,6 @@
 //! What can be typed. What it means is in the libraries' configurations.
 
+mod change;
 mod data;
 mod data_command;
 mod machine;
@@ -17,13 +18,14 @@ mod weights;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use change::ChangeArgs;
 pub(crate) use data::{
     DataArgs, ForwardArgs, HeldOutArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice,
 };
 pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs, SplitArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;
-pub(crate) use objective::{ObjectiveArgs, ObjectiveName};
+pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName};
 pub(crate) use run::RunArgs;
 pub(crate) use scope::ScopeArg;
 pub(crate) use select::{RuleArg, RuleSettings, SelectArgs};

@@ -64,6 +64,21 @@ pub(crate) struct ObjectiveArgs {
     pub(crate) normalizer: Option<NormalizerArg>,
 }
 
+/// A loss with the settings that were given for it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct ObjectiveChoice {
+    pub(crate) name: ObjectiveName,
+    #[serde(flatten)]
+    pub(crate) settings: ObjectiveArgs,
+}
+
+impl ObjectiveChoice {
+    /// The objective.
+    pub(crate) fn objective(&self) -> Result<Objective, CliError> {
+        self.settings.objective(self.name)
+    }
+}
+
 impl ObjectiveArgs {
     /// The objective of that name.
     pub(crate) fn objective(&self, name: ObjectiveName) -> Result<Objective, CliError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{MachineArgs, MemoryArgs};
+use super::{ChangeArgs, MachineArgs, MemoryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -21,6 +21,8 @@ pub(crate) struct RunArgs {
     /// Time from now at which a checkpoint must be complete, such as 3h30m; stops with exit code 5
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(crate) save_by: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use sepo_select::{EosRule, KeepFraction, Renormalize, weigh};
 
-use super::{MachineArgs, ScopeArg};
+use super::{ChangeArgs, MachineArgs, ScopeArg};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RuleArg {
@@ -180,6 +180,8 @@ pub(crate) struct SelectArgs {
     /// Model folder whose tokenizer tells classes of tokens apart
     #[arg(long, value_name = "DIR")]
     pub(crate) tokenizer: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

@@ -8,8 +8,8 @@ use super::shards::ShardArgs;
 use super::train::DtypeArg;
 use super::watch::BestArg;
 use super::{
-    DataArgs, ForwardArgs, HeldOutArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName, PairArgs,
-    TokenArgs, TrainArgs,
+    ChangeArgs, DataArgs, ForwardArgs, HeldOutArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName,
+    PairArgs, TokenArgs, TrainArgs,
 };
 
 #[derive(Debug, Args)]
@@ -28,6 +28,8 @@ pub(crate) struct SftArgs {
     pub(crate) train: TrainArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -70,6 +72,8 @@ pub(crate) struct OracleArgs {
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
@@ -97,6 +101,8 @@ pub(crate) struct ScoreArgs {
     pub(crate) held_out: HeldOutArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
@@ -140,6 +146,8 @@ pub(crate) struct TrainCommandArgs {
     pub(crate) train: TrainArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

@@ -25,6 +25,7 @@ use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
 use crate::progress::Progress;
+use crate::provenance::{self, Counts, OnChange, OracleSettings, Origin, Record};
 
 /// Learning rate of DPO where none is typed.
 pub(crate) const LEARNING_RATE: f64 = 1e-6;
@@ -37,9 +38,8 @@ pub(crate) struct OracleJob<'a> {
     /// A reference to use, instead of fine-tuning one.
     pub(crate) reference: Option<&'a Path>,
     pub(crate) data: &'a [String],
+    /// How pairs are read; where some are held out, these measure both models, instead of those that they have not seen.
     pub(crate) read: &'a DataArgs,
-    /// The part of the same pairs that measures both models, instead of those that they have not seen.
-    pub(crate) eval_read: Option<&'a DataArgs>,
     pub(crate) tokens: TokenizeConfig,
     /// Share of the pairs that both models see.
     pub(crate) fraction: f64,
@@ -50,6 +50,8 @@ pub(crate) struct OracleJob<'a> {
     pub(crate) dpo: DpoConfig,
     pub(crate) train: TrainConfig,
     pub(crate) memory: Memory,
+    /// What happens where an input is not what its record says.
+    pub(crate) on_change: OnChange,
     /// Folder for `reference` and `oracle`.
     pub(crate) out: &'a Path,
 }
@@ -78,13 +80,11 @@ pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
     let pairs = &args.pairs;
     // With a reference, the other folder gives its tokenizer only.
     let start = args.reference.as_deref().unwrap_or(&args.model);
-    let held_out = pairs.read.part(args.held_out, Part::Eval);
     let job = OracleJob {
         model: &args.model,
         reference: args.reference.as_deref(),
         data: &pairs.data,
         read: &pairs.read.part(args.held_out, Part::Train),
-        eval_read: args.held_out.eval_fraction.is_some().then_some(&held_out),
         tokens: pairs.tokens.config(max_length(pairs.tokens.max_length, &[start])?),
         fraction: args.oracle_fraction,
         eval_pairs: args.eval_pairs,
@@ -93,6 +93,7 @@ pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
         dpo: DpoConfig { beta: args.beta, label_smoothing: args.label_smoothing },
         train: args.train.config(LEARNING_RATE),
         memory: args.memory.memory(),
+        on_change: args.change.on_change(),
         out: &args.out,
     };
     match make(&job)? {
@@ -120,13 +121,14 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
     for part in ["reference", "oracle"] {
         claim::check_model(&job.out.join(part), &base.config)?;
     }
+    let record = record(job)?;
     let spill = job.memory.spill(job.out);
     let read = |read: &DataArgs| -> Result<HeldExamples, CliError> {
         let pairs = PairStream::open(job.data, read, &tokenizer, &spill)?;
         examples::of_pairs(pairs, spill.clone(), |pair| Ok(stage::example(pair)))
     };
     let held = read(job.read)?;
-    let eval = job.eval_read.map(read).transpose()?;
+    let eval = job.read.held_out().as_ref().map(read).transpose()?;
     let all = held.examples();
     let subset = Subset::draw(all.len(), job.fraction, job.train.seed)?;
     let used = all.picked(&subset.used);
@@ -137,18 +139,21 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
         Ok(reference) => reference,
         Err(exit) => return Ok(Err(exit)),
     };
-    let (oracle, outcome) = match make_oracle(job, &reference, used)? {
-        Ok(made) => made,
-        Err(exit) => return Ok(Err(exit)),
-    };
     let first: Vec<u32> = (0..).take(eval.as_ref().map_or(0, |eval| eval.examples().len())).collect();
     let (from, held_out) = match &eval {
         Some(eval) => (eval.examples(), &first),
         None => (all, &subset.held_out),
     };
-    let measured = from.picked(&held_out[..held_out.len().min(job.eval_pairs)]);
     let pairs_held_out = held_out.len();
-    let held_out = measure(job, &reference, &oracle, measured)?;
+    let held_out = &held_out[..pairs_held_out.min(job.eval_pairs)];
+    let counts = [("pairs", subset.used.len() as u64), ("pairs_held_out", pairs_held_out as u64)];
+    record_reference(job, &record, provenance::counts(counts))?;
+    let (oracle, outcome) = match make_oracle(job, &reference, used)? {
+        Ok(made) => made,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    record_oracle(job, record, provenance::counts([counts[0], counts[1], ("steps", outcome.total_steps)]))?;
+    let held_out = measure(job, &reference, &oracle, from.picked(held_out))?;
     Ok(Ok(OracleResult {
         max_length: job.tokens.truncation.max_length,
         pairs_used: subset.used.len(),
@@ -156,6 +161,44 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
         oracle: outcome,
         held_out,
     }))
+}
+
+/// What both models are made from.
+fn record(job: &OracleJob<'_>) -> Result<Record, CliError> {
+    // `oracle` and `reference` lie side by side, so the way to an input is the same.
+    let mut origin = Origin::beside(&job.out.join("oracle"), job.on_change);
+    origin.model("model", job.model)?;
+    if let Some(dir) = job.reference {
+        origin.model("reference", dir)?;
+    }
+    origin.data("data", job.data, job.read)?;
+    origin.template(&job.tokens)?;
+    let settings = OracleSettings {
+        read: job.read.clone(),
+        tokens: provenance::recorded(&job.tokens),
+        fraction: job.fraction,
+        eval_pairs: job.eval_pairs,
+        reference_learning_rate: job.reference_learning_rate,
+        reference_epochs: job.reference_epochs,
+        beta: job.dpo.beta,
+        label_smoothing: job.dpo.label_smoothing,
+        train: job.train.clone(),
+    };
+    origin.into_record("oracle", Some(job.train.seed), &settings)
+}
+
+fn record_reference(job: &OracleJob<'_>, record: &Record, counts: Counts) -> Result<(), CliError> {
+    let record = Record { part: Some("reference".to_owned()), ..record.clone() };
+    provenance::model_folder(&job.out.join("reference"), record, counts)
+}
+
+/// The oracle's record: that of both, and the reference as its start.
+fn record_oracle(job: &OracleJob<'_>, record: Record, counts: Counts) -> Result<(), CliError> {
+    let dir = job.out.join("oracle");
+    let mut start = Origin::beside(&dir, OnChange::Refuse);
+    start.model("start", &job.out.join("reference"))?;
+    let record = Record { part: Some("oracle".to_owned()), ..start.added_to(record) };
+    provenance::model_folder(&dir, record, counts)
 }
 
 /// Refuses a model or passes that do not fit into the memory there may be, the reference beside the oracle.

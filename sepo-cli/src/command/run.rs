@@ -9,6 +9,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     crate::interrupt::save_by(args.save_by);
     let mut recipe = load(&args.recipe, &args.set)?;
     recipe.memory = args.memory.memory().or(recipe.memory);
+    recipe.on_change = args.change.on_change();
     if args.dry_run {
         let summary = dry_run(&recipe)?;
         result(args.machine.form(), &summary, |summary| {

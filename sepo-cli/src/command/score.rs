@@ -12,6 +12,7 @@ use sepo_select::{FinishedShards, Scorer, ShardConfig, ShardProgress, ShardedSco
 use sepo_train::Footprint;
 
 use super::score_identity::{identity, source_meta, sources};
+use super::score_record::record;
 pub(crate) use super::score_result::describe;
 use super::score_result::{ScoreResult, Seconds};
 use crate::args::{DataArgs, ScoreArgs};
@@ -22,6 +23,7 @@ use crate::length::max_length;
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
+use crate::provenance::{self, OnChange, RECORD_KEY};
 
 /// Everything that decides scores.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub(crate) struct ScoreJob<'a> {
     pub(crate) memory: Memory,
     /// What happens to shards that were left by a run on other inputs or with other settings.
     pub(crate) other: OtherRun,
+    /// What happens where an input is not what its record says.
+    pub(crate) on_change: OnChange,
     /// `scores.parquet`, which appears only when complete.
     pub(crate) out: &'a Path,
 }
@@ -58,6 +62,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
         dtype: args.dtype.into(),
         memory: args.memory.memory(),
         other: args.shards.other_run(),
+        on_change: args.change.on_change(),
         out: &args.out,
     };
     let Some(scored) = make(&job, interrupted())? else { return Ok(Exit::Interrupted) };
@@ -71,6 +76,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     check_out(job.out)?;
     check_memory(job)?;
     let _lock = crate::claim::file(job.out)?;
+    let record = record(job)?;
     let oracle = load_model("oracle", job.oracle)?;
     let reference = load_model("reference", job.reference)?;
     let tokenizer = Arc::new(load_tokenizer(job.oracle, &job.tokens)?);
@@ -110,6 +116,8 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     stream.close()?;
     let rows = stream.counts();
     meta.n_dropped = rows.n_dropped();
+    // Not in the shards, each of which would hold it again.
+    meta.extra.insert(RECORD_KEY.to_owned(), provenance::to_value(&record)?);
     let made = finished.progress();
     let Some(scores) = finished.write(job.out, meta, || !stop.load(Ordering::Relaxed))? else {
         return Ok(stopped(job, made));
@@ -174,7 +182,7 @@ fn meta(
     tokenizer: &PairTokenizer,
 ) -> Result<ScoresMeta, CliError> {
     let source = |path: &Path, hash: &str| ContentSource {
-        path: path.display().to_string(),
+        path: provenance::without_credentials(&path.display().to_string()),
         content_hash: hash.to_owned(),
     };
     Ok(ScoresMeta {

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use sepo_data::{ContentSource, PairTokenizer, ScoresMeta, TemplateChoice, TokenizeConfig, content_hash};
-use sepo_train::Spill;
 use serde_json::{Map, Value, json};
 
 use super::score::ScoreJob;
 use crate::args::DataArgs;
 use crate::exit::{CliError, Exit};
+use crate::provenance::without_credentials;
 
 /// Files of a model folder, apart from weights, that have a say in what its model or its tokenizer does.
 const FILES: [&str; 7] = [
@@ -24,9 +24,12 @@ const FILES: [&str; 7] = [
 /// The files of pairs with their content hashes, in reading order.
 pub(super) fn sources(data: &[String], read: &DataArgs) -> Result<Vec<ContentSource>, CliError> {
     let source = |path: std::path::PathBuf| {
-        Ok(ContentSource { content_hash: content_hash(&path)?, path: path.display().to_string() })
+        Ok(ContentSource {
+            content_hash: content_hash(&path)?,
+            path: without_credentials(&path.display().to_string()),
+        })
     };
-    files(data, read)?.into_iter().flatten().map(source).collect()
+    read.files(data)?.into_iter().flatten().map(source).collect()
 }
 
 /// The identity of a scoring run. Paths have no part in it.
@@ -68,18 +71,11 @@ fn source(job: &ScoreJob<'_>) -> Result<Value, CliError> {
         && !job.read.mix.is_empty()
     {
         // Which file belongs to which input of the mix.
-        let files = files(job.data, job.read)?;
+        let files = job.read.files(job.data)?;
         let n_files: Vec<usize> = files.iter().map(Vec::len).collect();
         fields.insert("n_files".to_owned(), n_files.into());
     }
     Ok(source.remove(SOURCE_KEY).unwrap_or_default())
-}
-
-/// The files of each input of a mix, or of all inputs together.
-fn files(data: &[String], read: &DataArgs) -> Result<Vec<Vec<std::path::PathBuf>>, CliError> {
-    // Where the hashes of duplicates would lie has no say.
-    let nowhere = Spill { bytes_in_memory: 0, dir: std::path::PathBuf::new() };
-    Ok(read.source_config(&nowhere).files(data)?)
 }
 
 /// The key of scores' metadata under which stands how inputs became pairs.

@@ -2,22 +2,45 @@
 
 use std::path::Path;
 
-use sepo_data::{PairTokenizer, TokenizeConfig};
+use sepo_data::{PairTokenizer, ScoresReader, TokenizeConfig};
 use sepo_select::{
-    DataSetCut, SelectConfig, SelectReport, SideReport, TokenClass, select_file, select_file_classified,
+    DataSetCut, FileOptions, Rule, SelectConfig, SelectReport, SideReport, TokenClass, select_file_with,
 };
+use serde_json::Map;
 
 use super::select_config::config;
+use super::stage;
 use crate::args::SelectArgs;
 use crate::console::{grouped, percent, result, warn};
 use crate::exit::{CliError, Exit};
 use crate::model_dir::load_tokenizer;
+use crate::provenance::{self, OnChange, Origin, RECORD_KEY, Record};
+
+/// Everything that decides a selection.
+#[derive(Debug)]
+pub(crate) struct SelectJob<'a> {
+    pub(crate) scores: &'a Path,
+    /// Model folder whose tokenizer tells classes of tokens apart.
+    pub(crate) tokenizer: Option<&'a Path>,
+    pub(crate) config: SelectConfig,
+    /// What happens where the scores are not what a record says.
+    pub(crate) on_change: OnChange,
+    /// File to write.
+    pub(crate) out: &'a Path,
+}
 
 pub(crate) fn run(args: &SelectArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let config = config(args)?;
     let _lock = crate::claim::file(&args.out)?;
-    let report = make(&args.scores, &args.out, args.tokenizer.as_deref(), &config)?;
+    let job = SelectJob {
+        scores: &args.scores,
+        tokenizer: args.tokenizer.as_deref(),
+        config,
+        on_change: args.change.on_change(),
+        out: &args.out,
+    };
+    let report = make(&job)?;
     for warning in &report.warnings {
         warn(warning.to_string());
     }
@@ -26,16 +49,35 @@ pub(crate) fn run(args: &SelectArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-/// What the selection from `scores` into `out` did; with a model folder, tokens are counted by class too.
-pub(crate) fn make(
-    scores: &Path,
-    out: &Path,
-    tokenizer: Option<&Path>,
-    config: &SelectConfig,
-) -> Result<SelectReport, CliError> {
-    let Some(dir) = tokenizer else { return Ok(select_file(scores, out, config)?) };
-    let tokenizer = load_tokenizer(dir, &TokenizeConfig::default())?;
-    Ok(select_file_classified(scores, out, config, &|id| class(&tokenizer, id))?)
+/// What the selection did; with a model folder, tokens are counted by class too.
+pub(crate) fn make(job: &SelectJob<'_>) -> Result<SelectReport, CliError> {
+    let load = |dir: &Path| load_tokenizer(dir, &TokenizeConfig::default());
+    let tokenizer = job.tokenizer.map(load).transpose()?;
+    let record = record(job, tokenizer.as_ref())?;
+    let extra = Map::from_iter([(RECORD_KEY.to_owned(), provenance::to_value(&record)?)]);
+    let classify = |id: u32| tokenizer.as_ref().map_or(TokenClass::Special, |tokenizer| class(tokenizer, id));
+    let classify: Option<&dyn Fn(u32) -> TokenClass> =
+        if tokenizer.is_some() { Some(&classify) } else { None };
+    Ok(select_file_with(job.scores, job.out, &job.config, FileOptions { classify, extra })?)
+}
+
+/// What the selection is made from; a tokenizer decides what is counted, not what is kept.
+fn record(job: &SelectJob<'_>, tokenizer: Option<&PairTokenizer>) -> Result<Record, CliError> {
+    let folder = job.out.parent().unwrap_or(Path::new(""));
+    let mut origin = Origin::beside(folder, job.on_change);
+    origin.file("scores", job.scores)?;
+    if let (Some(dir), Some(ours)) = (job.tokenizer, tokenizer.and_then(PairTokenizer::tokenizer_hash))
+        && let Some(made_with) = ScoresReader::open(job.scores)?.meta().tokenizer.as_ref()
+    {
+        let differences = stage::other_hash("tokenizer.json", &made_with.content_hash, ours);
+        let what = format!("the scores were made with another tokenizer than that in `{}`", dir.display());
+        origin.hold((&what, "tokenizer", dir), differences)?;
+    }
+    let seed = match job.config.rule {
+        Rule::Random { seed } => Some(seed),
+        _ => None,
+    };
+    origin.into_record("select", seed, &job.config)
 }
 
 /// An error where nothing is left to train on.

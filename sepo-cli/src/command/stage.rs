@@ -14,6 +14,7 @@ use crate::console::{say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::progress::Progress;
+use crate::provenance::{Counts, counts};
 
 /// What a training command came to.
 #[derive(Debug, Serialize)]
@@ -55,6 +56,25 @@ pub(crate) fn run(
     let mut observer = Progress::new(name);
     let options = RunOptions { dir: Some(dir), observer: &mut observer, interrupt: interrupted() };
     Ok(train(model, data, objective, config, options)?)
+}
+
+/// Counts for the record of a model: the same whether or not the run was interrupted.
+pub(crate) fn made(outcome: &TrainOutcome, data: TrainData<'_>) -> Counts {
+    counts([
+        ("steps", outcome.total_steps),
+        ("pairs", data.examples.len() as u64),
+        ("evaluation_pairs", data.eval.len() as u64),
+        ("pairs_with_nothing_to_compare", outcome.progress.n_empty_pairs),
+    ])
+}
+
+/// In words that a file has another hash than was recorded; nothing where it has not.
+pub(crate) fn other_hash(name: &str, recorded: &str, found: &str) -> Vec<String> {
+    let short = |hash: &str| hash.chars().take(12).collect::<String>();
+    if recorded == found {
+        return Vec::new();
+    }
+    vec![format!("`{name}` is blake3 {}, recorded was {}", short(found), short(recorded))]
 }
 
 /// A pair as an example of its chosen response alone.

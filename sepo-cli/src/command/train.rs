@@ -9,13 +9,14 @@ use sepo_train::{Footprint, HeldExamples, TrainConfig, TrainData, checkpoint_fol
 
 use super::stage::{self, Trained};
 use super::train_data::{ExampleReader, add_reference, is_selection};
-use crate::args::{DataArgs, TrainCommandArgs};
+use crate::args::{DataArgs, ObjectiveChoice, TrainCommandArgs};
 use crate::claim;
 use crate::console::{grouped, number, percent, result};
 use crate::exit::{CliError, Exit};
 use crate::length::max_length;
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
+use crate::provenance::{self, OnChange, Origin, TrainSettings};
 
 /// Learning rate of preference training where none is typed.
 pub(crate) const LEARNING_RATE: f64 = 5e-7;
@@ -28,7 +29,7 @@ pub(crate) struct TrainJob<'a> {
     /// A selection, or pairs.
     pub(crate) data: &'a [String],
     pub(crate) read: &'a DataArgs,
-    pub(crate) objective: Objective,
+    pub(crate) objective: ObjectiveChoice,
     /// Frozen reference, for objectives that compare with one.
     pub(crate) reference: Option<&'a Path>,
     /// Pairs to evaluate on during training; may be empty.
@@ -37,6 +38,8 @@ pub(crate) struct TrainJob<'a> {
     pub(crate) tokens: TokenizeConfig,
     pub(crate) train: TrainConfig,
     pub(crate) memory: Memory,
+    /// What happens where an input is not what its record says.
+    pub(crate) on_change: OnChange,
     /// Model folder to write.
     pub(crate) out: &'a Path,
 }
@@ -54,7 +57,7 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
         model: &args.model,
         data: &args.data,
         read: &args.read.beside(&args.data, &args.eval_data).part(args.held_out, Part::Train),
-        objective,
+        objective: ObjectiveChoice { name: args.objective, settings: args.objective_settings.clone() },
         reference: args.reference.as_deref(),
         eval_data,
         eval_read: &eval_read,
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
             ..args.train.config(LEARNING_RATE)
         },
         memory: args.memory.memory(),
+        on_change: args.change.on_change(),
         out: &args.out,
     };
     match make(&job)? {
@@ -80,6 +84,7 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
 pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
     // All settings first: reading may take long.
     job.train.check()?;
+    let objective = job.objective.objective()?;
     let lock = claim::existing(job.out)?;
     job.memory
         .check("training", &[Footprint::training(&read_config(job.model)?, &job.train, longest(job))])?;
@@ -87,13 +92,15 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     let tokenizer = Arc::new(load_tokenizer(job.model, &job.tokens)?);
     check_fit(&model, &tokenizer)?;
     claim::check_model(job.out, &model.config)?;
+    let mut origin = origin(job)?;
     let spill = job.memory.spill(job.out);
     let reader = ExampleReader {
-        objective: &job.objective,
+        objective: &objective,
         tokenizer: &tokenizer,
         positions: model.config.max_position,
         spill: spill.clone(),
     };
+    reader.check_tokenizer(job.data, &mut origin)?;
     let examples = reader.read(job.data, job.read)?;
     let eval = match job.eval_data {
         [] => HeldExamples::default(),
@@ -109,13 +116,43 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     }
     let [examples, eval] = &held;
     let data = TrainData::new(examples.examples()).with_eval(eval.examples());
-    let outcome = stage::run(job.objective.name(), &mut model, data, (&job.objective, &job.train), job.out)?;
+    let outcome = stage::run(objective.name(), &mut model, data, (&objective, &job.train), job.out)?;
     if let Some(exit) = stage::stopped(&outcome, job.out) {
         return Ok(Err(exit));
     }
     model.save(job.out, Some(job.model))?;
+    let record = origin.into_record("train", Some(job.train.seed), &settings(job))?;
+    provenance::model_folder(job.out, record, stage::made(&outcome, data))?;
     let reads_pairs = !is_selection(job.data) || !job.eval_data.is_empty();
     Ok(Ok(Trained { max_length: reads_pairs.then_some(job.tokens.truncation.max_length), outcome }))
+}
+
+/// Everything that is read, by content.
+fn origin(job: &TrainJob<'_>) -> Result<Origin, CliError> {
+    let mut origin = Origin::beside(job.out, job.on_change);
+    origin.model("model", job.model)?;
+    match job.data {
+        [path] if is_selection(job.data) => origin.file("data", Path::new(path)).map(|_| ())?,
+        data => origin.data("data", data, job.read)?,
+    }
+    if let Some(dir) = job.reference {
+        origin.model("reference", dir)?;
+    }
+    if !job.eval_data.is_empty() {
+        origin.data("eval-data", job.eval_data, job.eval_read)?;
+    }
+    origin.template(&job.tokens)?;
+    Ok(origin)
+}
+
+fn settings(job: &TrainJob<'_>) -> TrainSettings {
+    TrainSettings {
+        objective: job.objective.clone(),
+        read: job.read.clone(),
+        eval_read: job.eval_read.clone(),
+        tokens: provenance::recorded(&job.tokens),
+        train: job.train.clone(),
+    }
 }
 
 /// Tokens of the longest pair, which runs alone where it exceeds a forward pass.

@@ -17,6 +17,7 @@ use crate::examples;
 use crate::exit::{CliError, Exit};
 use crate::model_dir::load_model;
 use crate::pairs::PairStream;
+use crate::provenance::Origin;
 
 /// How inputs become examples.
 pub(super) struct ExampleReader<'a> {
@@ -86,7 +87,7 @@ impl ExampleReader<'_> {
     fn read_selection(&self, reader: SelectionReader) -> Result<HeldExamples, CliError> {
         let meta = reader.meta().clone();
         say(format!("data: selection by rule `{}`, {} pairs", meta.rule, grouped(meta.n_kept)));
-        self.check_selection(&meta)?;
+        self.check_share(&meta)?;
         let selected = reader.map(|pair| {
             let pair = pair?;
             let mut example =
@@ -108,17 +109,27 @@ impl ExampleReader<'_> {
         Ok(held)
     }
 
-    /// Refuses a selection of other ids, or without the share that the objective divides by.
-    fn check_selection(&self, meta: &SelectionMeta) -> Result<(), CliError> {
-        let made_with = meta.scores.as_ref().and_then(|scores| scores.tokenizer.as_ref());
-        if let (Some(made_with), Some(ours)) = (made_with, self.tokenizer.tokenizer_hash())
-            && made_with.content_hash != ours
-        {
-            return Err(CliError::usage(
-                "the selection was made with another tokenizer than the model's, so its ids do not mean the same",
-                "carry it over with `sepo-cli weights project`, or score with an oracle that shares the policy's tokenizer",
-            ));
-        }
+    /// Refuses a selection of other ids, unless they are accepted.
+    pub(super) fn check_tokenizer(&self, inputs: &[String], origin: &mut Origin) -> Result<(), CliError> {
+        let [path] = inputs else { return Ok(()) };
+        let Ok(reader) = SelectionReader::open(path) else { return Ok(()) };
+        let made_with = reader.meta().scores.as_ref().and_then(|scores| scores.tokenizer.as_ref());
+        let (Some(made_with), Some(ours)) = (made_with, self.tokenizer.tokenizer_hash()) else {
+            return Ok(());
+        };
+        let differences = stage::other_hash("tokenizer.json", &made_with.content_hash, ours);
+        let what =
+            "the selection was made with another tokenizer than the model's, so its ids do not mean the same";
+        origin.hold((what, "data", Path::new(path)), differences).map_err(|_| {
+            CliError::usage(
+                what,
+                "carry it over with `sepo-cli weights project`, or score with an oracle that shares the policy's tokenizer; where both give the same ids, `--accept-changed` goes on and records that",
+            )
+        })
+    }
+
+    /// Refuses a selection without the share that the objective divides by.
+    fn check_share(&self, meta: &SelectionMeta) -> Result<(), CliError> {
         let nominal = matches!(self.objective, Objective::SePo { normalizer: Normalizer::Nominal, .. });
         if nominal && (meta.keep_chosen.is_none() || meta.keep_rejected.is_none()) {
             return Err(CliError::usage(

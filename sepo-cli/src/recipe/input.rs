@@ -70,7 +70,7 @@ impl Input {
         match &self.kind {
             Kind::File(path) => Ok(vec![hashed(self.name.clone(), path.clone())?]),
             Kind::Model(dir) => {
-                model_files(dir)?.into_iter().map(|path| hashed(below(&path), path)).collect()
+                sepo_model::model_files(dir)?.into_iter().map(|path| hashed(below(&path), path)).collect()
             }
             // Rows are numbered in reading order, so the order of the files counts.
             Kind::Data(inputs) => data_files(inputs)?
@@ -80,15 +80,6 @@ impl Input {
                 .collect(),
         }
     }
-}
-
-/// What a model folder's meaning is made of: configuration, weights, tokenizer, template.
-fn model_files(dir: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let is_part = |path: &PathBuf| {
-        let ending = path.extension().and_then(|ending| ending.to_str());
-        matches!(ending, Some("json" | "safetensors" | "jinja" | "txt")) && !path.ends_with(STAGE_FILE)
-    };
-    Ok(files_in(dir)?.into_iter().filter(is_part).collect())
 }
 
 /// The files that `inputs` name, in reading order. Of a folder, every file that is not hidden, of whichever split.

@@ -22,10 +22,11 @@ use super::section::{
 };
 use super::source::Sources;
 use super::{check, keys, length, paths};
-use crate::args::ObjectiveArgs;
+use crate::args::{ObjectiveArgs, ObjectiveChoice};
 use crate::command::{oracle, train};
 use crate::exit::{CliError, io_error};
 use crate::memory::Memory;
+use crate::provenance::OnChange;
 
 /// Most bytes of a recipe.
 const MAX_BYTES: u64 = 1 << 20;
@@ -37,6 +38,8 @@ pub(crate) struct Recipe {
     pub(crate) out: PathBuf,
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) memory: Memory,
+    /// What happens where an input or a result is not what a record says.
+    pub(crate) on_change: OnChange,
     pub(super) data: DataSection,
     pub(super) tokens: TokenizeConfig,
     /// The base, or the reference where only that was given.
@@ -48,6 +51,7 @@ pub(crate) struct Recipe {
     pub(super) score: ScoreSection,
     pub(super) select: SelectConfig,
     pub(super) objective: Objective,
+    pub(super) objective_choice: ObjectiveChoice,
     pub(super) train: TrainConfig,
     pub(super) eval: EvalSection,
     /// Where every setting stands, for errors that name one.
@@ -169,6 +173,7 @@ impl Written {
             out: beside(self.run.out.ok_or_else(|| missing("run.out", "name the folder for all results"))?),
             threads: self.run.threads,
             memory: Memory::limited_to(self.run.memory_limit),
+            on_change: OnChange::default(),
             base: beside(base.ok_or_else(|| {
                 missing("models.base", "name the model folder that the oracle is made from")
             })?),
@@ -184,6 +189,10 @@ impl Written {
             score: self.score,
             select: self.select,
             objective,
+            objective_choice: ObjectiveChoice {
+                name: self.train_section.objective,
+                settings: self.objective,
+            },
             train: self.train,
             eval: self.eval,
             places,

@@ -14,6 +14,7 @@ use super::{Recipe, Stage, wording};
 use crate::command::eval::{EvalJob, EvalResult};
 use crate::command::oracle::OracleJob;
 use crate::command::score::ScoreJob;
+use crate::command::select::SelectJob;
 use crate::command::train::TrainJob;
 use crate::command::{eval, oracle, score, select, train};
 use crate::console::{say, warn};
@@ -41,13 +42,11 @@ pub(super) fn perform(stage: Stage, recipe: &Recipe) -> Result<Result<Value, Exi
 
 fn make_oracle(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliError> {
     let settings = &recipe.oracle;
-    let eval_read = recipe.data.eval_read();
     let job = OracleJob {
         model: &recipe.base,
         reference: recipe.reference.as_deref(),
         data: &recipe.data.inputs,
         read: &recipe.data.read(),
-        eval_read: recipe.data.eval_fraction.is_some().then_some(&eval_read),
         tokens: recipe.tokens.clone(),
         fraction: settings.fraction,
         eval_pairs: settings.eval_pairs,
@@ -56,6 +55,7 @@ fn make_oracle(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         dpo: DpoConfig { beta: settings.beta, label_smoothing: settings.label_smoothing },
         train: recipe.oracle_train.clone(),
         memory: recipe.memory,
+        on_change: recipe.on_change,
         out: dir,
     };
     finish(oracle::make(&job)?, |summary| oracle::describe(summary, dir))
@@ -78,6 +78,7 @@ fn make_scores(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         memory: recipe.memory,
         // The stage's own record has told already that nothing has changed.
         other: OtherRun::Replace,
+        on_change: recipe.on_change,
         out: &out,
     };
     let made = score::make(&job, interrupted())?.ok_or(Exit::Interrupted);
@@ -90,7 +91,14 @@ fn make_selection(recipe: &Recipe, dir: &Path) -> Result<Value, CliError> {
     // Without a tokenizer there are ids only, and no classes of tokens.
     let oracle = Stage::Oracle.dir(&recipe.out).join("oracle");
     let tokenizer = oracle.join("tokenizer.json").is_file().then_some(oracle.as_path());
-    let report = select::make(&scores, &out, tokenizer, &recipe.select)?;
+    let job = SelectJob {
+        scores: &scores,
+        tokenizer,
+        config: recipe.select,
+        on_change: recipe.on_change,
+        out: &out,
+    };
+    let report = select::make(&job)?;
     for warning in &report.warnings {
         warn(wording::text(&warning.to_string(), Stage::Select));
     }
@@ -106,7 +114,7 @@ fn make_policy(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         model: &recipe.policy,
         data: &[selection],
         read: &recipe.data.read(),
-        objective: recipe.objective,
+        objective: recipe.objective_choice.clone(),
         // The policy is held to its own start: no other model is sure to read the same ids.
         reference: recipe.objective.needs_reference().then_some(recipe.policy.as_path()),
         eval_data: if watched { &recipe.data.eval } else { &[] },
@@ -114,6 +122,7 @@ fn make_policy(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         tokens: recipe.tokens.clone(),
         train: recipe.train.clone(),
         memory: recipe.memory,
+        on_change: recipe.on_change,
         out: dir,
     };
     finish(train::make(&job)?, |outcome| train::describe(outcome, dir))

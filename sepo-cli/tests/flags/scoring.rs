@@ -63,6 +63,7 @@ pub(super) fn flags_of_select_change_the_selection_or_are_known_not_to() {
         ("--device cpu", Same),
         ("--threads 2", Same),
         ("--json", Same),
+        ("--accept-changed", Same),
     ];
     assert_all_tried("select", compare("select --scores scores.parquet --out out.parquet", &rows, made));
     assert_ne!(

@@ -1,11 +1,14 @@
 //! Hugging Face model folders: `config.json`, safetensors in one file or in shards, tokenizer files.
 
+mod files;
 mod mapped;
 mod read;
 mod small_file;
 mod write;
 
 use std::path::Path;
+
+pub use files::model_files;
 
 use crate::{ModelConfig, ModelError, Parameters};
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::files::{INDEX, WEIGHTS};
 use super::mapped::map;
 use super::small_file::read_json;
 use crate::config::shortened;
@@ -66,20 +67,27 @@ pub(super) fn parameters(dir: &Path, config: &ModelConfig) -> Result<Parameters,
 }
 
 /// The files with weights, and the index where there are several.
-struct WeightFiles {
-    files: Vec<PathBuf>,
+pub(super) struct WeightFiles {
+    pub(super) files: Vec<PathBuf>,
     /// The file of each tensor.
     index: BTreeMap<String, String>,
 }
 
+impl WeightFiles {
+    /// Whether an index names them.
+    pub(super) fn has_index(&self) -> bool {
+        !self.index.is_empty()
+    }
+}
+
 /// `model.safetensors`, or the shards that the index names; a shard lies in the folder itself, nowhere else. It may be a
 /// link: the Hub's cache keeps files so, and whoever can put a link into the folder can put a file there.
-fn weight_files(dir: &Path) -> Result<WeightFiles, ModelError> {
-    let single = dir.join("model.safetensors");
+pub(super) fn weight_files(dir: &Path) -> Result<WeightFiles, ModelError> {
+    let single = dir.join(WEIGHTS);
     if single.exists() {
         return Ok(WeightFiles { files: vec![single], index: BTreeMap::new() });
     }
-    let path = dir.join("model.safetensors.index.json");
+    let path = dir.join(INDEX);
     if !path.exists() {
         return Err(ModelError::NoWeights { path: dir.to_owned() });
     }

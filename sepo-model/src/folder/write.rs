@@ -8,25 +8,11 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::Model;
+use super::files::{INDEX, TOKENIZER_FILES, WEIGHTS};
 use crate::ModelError;
 
-const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
 /// Folder, within the model's, of files that are being written.
 const UNFINISHED: &str = ".unfinished";
-
-/// What a tokenizer consists of, in every form that `transformers` writes.
-const TOKENIZER_FILES: [&str; 9] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "generation_config.json",
-    "vocab.json",
-    "merges.txt",
-];
 
 /// First every file in a temporary folder, on the disk; then the names, the weights' last.
 ///

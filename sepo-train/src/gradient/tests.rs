@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use sepo_loss::Normalizer;
-use sepo_model::{Activations, Model, ModelConfig};
+use sepo_model::{Activations, Model, ModelConfig, Network};
 
 use super::*;
 use crate::ReferenceLogps;
@@ -51,9 +51,13 @@ fn gradient(
 ) -> (Vec<f32>, Sums) {
     let mut grads = vec![0.0; model.parameters.as_slice().len()];
     let mut context = GradientContext {
-        network: &mut Network::new(&model.config, Activations::Kept),
-        parameters: &model.parameters,
+        passes: Passes {
+            network: &mut Network::new(&model.config, Activations::Kept),
+            parameters: &model.parameters,
+            companion: None,
+        },
         objective,
+        weights: None,
         tokens_per_batch: tokens,
     };
     let total = accumulate(&mut context, examples, &mut grads).unwrap();

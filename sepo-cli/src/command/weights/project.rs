@@ -18,6 +18,7 @@ use crate::console::result;
 use crate::exit::{CliError, Exit};
 use crate::length::max_length_of_tokenizer;
 use crate::model_dir::load_tokenizer;
+use crate::provenance::RECORD_KEY;
 
 pub(super) fn run(args: &ProjectArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
@@ -228,6 +229,8 @@ fn meta(
         scores: Some(origin::scores_meta(scores, policy, &args.tokenizer)),
         ..before.clone()
     };
+    // What the oracle's selection was made from says nothing of this one.
+    after.extra.remove(RECORD_KEY);
     after.extra.insert("projection".to_owned(), projection);
     Ok(after)
 }

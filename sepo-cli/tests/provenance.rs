@@ -1,0 +1,233 @@
+//! What everything was made from is kept with it: in `sepo.json` and a model card, in the metadata of artifacts.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::path::Path;
+
+use sepo_data::{ScoresReader, SelectionReader};
+use serde_json::{Value, json};
+use support::{DATA, World, scored_world};
+
+const TRAIN: &str = "train --model model --objective sepo --data selection.parquet --out policy --batch-size 4 \
+                     --learning-rate 1e-3 --seed 7";
+
+/// A world with scores, a selection and `policy`.
+fn trained_world() -> World {
+    let world = scored_world(12);
+    world.sepo("select --scores scores.parquet --out selection.parquet --rule salience").done();
+    world.sepo(TRAIN).done();
+    world
+}
+
+fn record(world: &World, dir: &str) -> Value {
+    serde_json::from_slice(&world.read(&format!("{dir}/sepo.json"))).unwrap()
+}
+
+fn blake3(world: &World, name: &str) -> Value {
+    json!(sepo_data::content_hash(world.path(name)).unwrap())
+}
+
+fn input<'a>(record: &'a Value, role: &str) -> &'a Value {
+    let inputs = record["inputs"].as_array().unwrap();
+    inputs.iter().find(|input| input["role"] == role).unwrap_or_else(|| panic!("no `{role}` in {record}"))
+}
+
+/// Text without what differs from machine to machine: hashes, the figures of a loss, the sizes of compressed files.
+fn masked(text: &str) -> String {
+    let mask = |word: &str| {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+        let is_hash = bare.len() >= 12 && bare.chars().all(|c| c.is_ascii_hexdigit());
+        let is_figure = bare.split_once('.').is_some_and(|(whole, part)| {
+            part.len() == 4 && (whole.to_owned() + part).chars().all(|c| c.is_ascii_digit())
+        });
+        match (is_hash, is_figure) {
+            (true, _) => word.replace(bare, "HASH"),
+            (_, true) => word.replace(bare, "#").replace("-#", "#"),
+            _ => word.to_owned(),
+        }
+    };
+    let line = |line: &str| {
+        let line = line.split(' ').map(mask).collect::<Vec<_>>().join(" ");
+        match line
+            .rsplit_once(".parquet` | ")
+            .and_then(|(before, after)| Some((before, after.split_once(" | ")?.1)))
+        {
+            Some((before, after)) => format!("{before}.parquet` | # | {after}"),
+            None => line,
+        }
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_model_folder_says_what_it_was_made_from() {
+    let world = trained_world();
+    let policy = record(&world, "policy");
+    assert_eq!(
+        [&policy["stage"], &policy["seed"], &policy["device"]],
+        [&json!("train"), &json!(7), &json!("cpu")]
+    );
+    assert_eq!(policy["program_version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(policy["settings"]["objective"]["name"], "sepo");
+    assert_eq!(policy["settings"]["train"]["learning_rate"], 1e-3);
+    assert_eq!([&policy["counts"]["pairs"], &policy["counts"]["steps"]], [&json!(12), &json!(3)]);
+    let data = input(&policy, "data");
+    assert_eq!(
+        [&data["given"], &data["path"]],
+        [&json!(["selection.parquet"]), &json!(["../selection.parquet"])]
+    );
+    assert_eq!(data["files"][0]["blake3"], blake3(&world, "selection.parquet"));
+    let model = input(&policy, "model");
+    let names: Vec<&str> =
+        model["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]);
+    assert_eq!(model["files"][1]["blake3"], blake3(&world, "model/model.safetensors"));
+    let bytes = std::fs::metadata(world.path("model/model.safetensors")).unwrap().len();
+    assert_eq!(model["files"][1]["bytes"], bytes);
+    assert_eq!(policy["outputs"][1]["blake3"], blake3(&world, "policy/model.safetensors"));
+
+    // Selection, scores, oracle and reference, by the hashes of their records.
+    let stages = |record: &Value| -> Vec<String> {
+        let upstream = record["upstream"].as_object().unwrap();
+        let name = |record: &Value| format!("{}{}", record["stage"], record["part"]);
+        let mut stages: Vec<String> = upstream.values().map(name).collect();
+        stages.sort();
+        stages
+    };
+    assert_eq!(
+        stages(&policy),
+        ["\"oracle\"\"oracle\"", "\"oracle\"\"reference\"", "\"score\"null", "\"select\"null"]
+    );
+    let selection = &policy["upstream"][data["record"].as_str().unwrap()];
+    assert_eq!(selection["settings"]["rule"], "salience");
+    let selected = SelectionReader::open(world.path("selection.parquet")).unwrap();
+    assert_eq!(selection["counts"]["chosen_tokens_selected"], selected.meta().chosen.n_selected);
+    let scores = &policy["upstream"][input(selection, "scores")["record"].as_str().unwrap()];
+    assert_eq!(input(scores, "data")["files"][0]["blake3"], blake3(&world, "pairs.jsonl"));
+    let oracle = &policy["upstream"][input(scores, "oracle")["record"].as_str().unwrap()];
+    assert_eq!(input(oracle, "start")["path"], json!(["../reference"]));
+    assert_eq!(oracle["settings"]["fraction"], 0.5);
+
+    // The selection's own metadata holds the record once.
+    assert!(selected.meta().extra.contains_key("record"));
+    assert!(!selected.meta().scores.as_ref().unwrap().extra.contains_key("record"));
+    assert!(ScoresReader::open(world.path("scores.parquet")).unwrap().meta().extra.contains_key("record"));
+}
+
+#[test]
+fn a_record_is_the_same_however_a_run_went() {
+    let world = trained_world();
+    let files = |dir: &str| ["sepo.json", "README.md"].map(|name| world.read(&format!("{dir}/{name}")));
+    let before = files("policy");
+    world.sepo(TRAIN).done();
+    assert!(files("policy") == before, "a finished run, run again");
+    std::fs::remove_dir_all(world.path("policy")).unwrap();
+    world.sepo(&format!("{TRAIN} --threads 2 --memory-limit 300MiB --json")).done();
+    assert!(files("policy") == before, "other threads, another limit");
+}
+
+#[test]
+fn a_model_card_tells_people_the_same() {
+    let world = trained_world();
+    insta::assert_snapshot!("model_card_of_a_policy", masked(&world.read_text("policy/README.md")));
+    insta::assert_snapshot!("model_card_of_an_oracle", masked(&world.read_text("oracle/oracle/README.md")));
+    let reference = world.read_text("oracle/reference/README.md");
+    assert!(
+        reference.contains("The reference of an oracle, fine-tuned on chosen responses from `model`"),
+        "{reference}"
+    );
+    world.sepo("oracle --model model --reference oracle/reference --data pairs.jsonl --out brought --max-steps 1").done();
+    let copy = world.read_text("brought/reference/README.md");
+    assert!(copy.contains("a copy of the model from `oracle/reference`"), "{copy}");
+}
+
+#[test]
+fn a_readme_of_other_hands_stays() {
+    let world = World::new(6);
+    std::fs::create_dir(world.path("sft")).unwrap();
+    world.write("sft/README.md", "mine");
+    let told = world.sepo("sft --model model --data pairs.jsonl --out sft --max-steps 1").done().stderr;
+    assert!(told.contains("`sft/README.md` is left as it is"), "{told}");
+    assert_eq!(world.read_text("sft/README.md"), "mine");
+    assert_eq!(record(&world, "sft")["stage"], "sft");
+}
+
+#[test]
+fn names_on_the_hub_are_read_off_its_cache() {
+    let world = World::new(6);
+    let [model, data] = ["hub/models--org--tiny/snapshots/1", "hub/datasets--org--pairs/snapshots/1/data"];
+    for dir in [model, data] {
+        std::fs::create_dir_all(Path::new(&world.path(dir)).parent().unwrap()).unwrap();
+    }
+    std::fs::rename(world.path("model"), world.path(model)).unwrap();
+    std::fs::create_dir(world.path(data)).unwrap();
+    std::fs::rename(world.path("pairs.jsonl"), world.path(&format!("{data}/train.jsonl"))).unwrap();
+    let data = data.trim_end_matches("/data");
+    world.sepo(&format!("sft --model {model} --data {data} --out first --max-steps 1")).done();
+    world.sepo(&format!("sft --model first --data {data} --out second --max-steps 1")).done();
+    let card = world.read_text("second/README.md");
+    let front = "---\nlibrary_name: transformers\npipeline_tag: text-generation\nbase_model: org/tiny\n\
+                 base_model_relation: finetune\ndatasets:\n- org/pairs\ntags:\n";
+    assert!(card.starts_with(front), "{card}");
+    assert_eq!(
+        input(&record(&world, "second"), "data")["path"],
+        json!(["../hub/datasets--org--pairs/snapshots/1"])
+    );
+}
+
+/// Puts other weights into a model folder: those of `model`.
+fn swap_weights(world: &World, dir: &str) {
+    std::fs::copy(world.path("model/model.safetensors"), world.path(&format!("{dir}/model.safetensors")))
+        .unwrap();
+}
+
+#[test]
+fn an_input_that_is_not_what_its_record_says_is_refused_or_accepted_aloud() {
+    let world = scored_world(12);
+    let score =
+        "score --oracle oracle/oracle --reference oracle/reference --data pairs.jsonl --out again.parquet";
+    swap_weights(&world, "oracle/oracle");
+    let names = [
+        "the oracle in `oracle/oracle` is not what `sepo-cli oracle` wrote there",
+        "`model.safetensors` is blake3",
+        "--accept-changed",
+    ];
+    world.sepo(score).fails(DATA, &names);
+    assert!(!Path::new(&world.path("again.parquet")).exists());
+    let told = world.sepo(&format!("{score} --accept-changed")).done().stderr;
+    assert!(
+        told.contains("is not what `sepo-cli oracle` wrote there") && told.contains("accepted"),
+        "{told}"
+    );
+    let scores = ScoresReader::open(world.path("again.parquet")).unwrap();
+    let accepted = &scores.meta().extra["record"]["accepted"][0];
+    assert_eq!([&accepted["role"], &accepted["path"]], [&json!("oracle"), &json!("oracle/oracle")]);
+}
+
+#[test]
+fn the_folder_that_an_oracle_started_from_holds_what_it_held_and_others_may_stand_in_for_it() {
+    let world = World::new(12);
+    world.sepo("sft --model model --data pairs.jsonl --out brought --max-steps 1").done();
+    std::fs::remove_file(world.path("brought/sepo.json")).unwrap();
+    world.sepo("train --objective dpo --model brought --reference brought --data pairs.jsonl --out dpo --learning-rate 1e-3").done();
+    let score = |reference: &str| {
+        world.sepo(&format!(
+            "score --oracle dpo --reference {reference} --data pairs.jsonl --out scores.parquet"
+        ))
+    };
+    let what = "is not the one that the oracle in `dpo` was trained from";
+    assert!(!score("brought").done().stderr.contains(what));
+    assert!(score("model").done().stderr.contains(what), "another model is said");
+    swap_weights(&world, "brought");
+    score("brought").fails(DATA, &[what, "--accept-changed"]);
+}
+
+#[test]
+fn a_damaged_record_is_named() {
+    let world = scored_world(12);
+    world.write("oracle/oracle/sepo.json", "{\"format\": 1");
+    world
+        .sepo("score --oracle oracle/oracle --reference oracle/reference --data pairs.jsonl --out again.parquet")
+        .fails(DATA, &["read the record in `oracle/oracle/sepo.json`", "damaged, or of a newer version"]);
+}

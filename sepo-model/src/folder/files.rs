@@ -1,0 +1,55 @@
+//! What a model folder consists of.
+
+use std::path::{Path, PathBuf};
+
+use super::read::weight_files;
+use crate::ModelError;
+
+pub(super) const WEIGHTS: &str = "model.safetensors";
+pub(super) const INDEX: &str = "model.safetensors.index.json";
+
+/// What a tokenizer consists of, in every form that `transformers` writes.
+pub(super) const TOKENIZER_FILES: [&str; 9] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "vocab.json",
+    "merges.txt",
+];
+
+/// The files of the model folder `dir` that decide what its model computes and how it reads text, those that are there:
+/// `config.json`, the weights (with their index where they lie in shards), the tokenizer's files and its chat template.
+/// Their order is fixed. Nothing is read but the index.
+///
+/// # Errors
+///
+/// * [`ModelError::NoWeights`] where neither `model.safetensors` nor an index is there.
+/// * [`ModelError::Io`], [`ModelError::Json`], [`ModelError::ShardName`] where the index is of no use.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// # for name in ["README.md", "config.json", "model.safetensors", "tokenizer.json"] {
+/// #     std::fs::write(dir.join(name), "")?;
+/// # }
+/// let files = sepo_model::model_files(dir)?;
+/// assert_eq!(files, ["config.json", "model.safetensors", "tokenizer.json"].map(|name| dir.join(name)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn model_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let weights = weight_files(dir)?;
+    let mut files = vec![dir.join("config.json")];
+    if weights.has_index() {
+        files.push(dir.join(INDEX));
+    }
+    files.extend(weights.files);
+    files.extend(TOKENIZER_FILES.map(|name| dir.join(name)));
+    files.retain(|path| path.is_file());
+    Ok(files)
+}
