@@ -231,3 +231,63 @@ fn a_damaged_record_is_named() {
         .sepo("score --oracle oracle/oracle --reference oracle/reference --data pairs.jsonl --out again.parquet")
         .fails(DATA, &["read the record in `oracle/oracle/sepo.json`", "damaged, or of a newer version"]);
 }
+
+#[test]
+fn a_lineage_is_drawn_down_to_what_was_brought() {
+    let world = trained_world();
+    let lineage = |args: &str| world.sepo(&format!("lineage {args}"));
+    assert_eq!(lineage("policy").done().stdout, "");
+    let drawn = |path: &str| {
+        let output = world.command(&format!("lineage {path}")).output().unwrap();
+        masked(&String::from_utf8(output.stderr).unwrap())
+    };
+    insta::assert_snapshot!("lineage_of_a_policy", drawn("policy"));
+    // Of a folder, what nothing else in it was made from.
+    assert_eq!(drawn(".").lines().next(), drawn("./policy").lines().next());
+    let trees = lineage("scores.parquet --json --check").json();
+    let tree = &trees[0];
+    assert_eq!([&tree["path"], &tree["made"]["stage"]], [&json!("scores.parquet"), &json!("score")]);
+    assert_eq!(tree["made"]["inputs"][2]["blake3"], blake3(&world, "pairs.jsonl"));
+    assert_eq!(tree["made"]["inputs"][0]["made"]["part"], "oracle");
+}
+
+#[test]
+fn a_lineage_says_what_is_gone_and_what_is_other_than_it_was() {
+    let world = trained_world();
+    swap_weights(&world, "oracle/oracle");
+    world.write("pairs.jsonl", world.read_text("pairs.jsonl").replacen("prompt", "Prompt", 1));
+    std::fs::remove_file(world.path("scores.parquet")).unwrap();
+    let told = world.sepo("lineage policy").done().stderr;
+    for what in [
+        "scores `scores.parquet`: score 0.1.0, cpu, 12 pairs",
+        "NOT THERE",
+        "oracle `oracle/oracle`: oracle (oracle) 0.1.0",
+        "`model.safetensors` is blake3",
+        "data `pairs.jsonl`",
+        "CHANGED",
+    ] {
+        assert!(told.contains(what), "no `{what}` in {told}");
+    }
+    let checked = world.sepo("lineage policy --check --json");
+    assert_eq!(checked.code, Some(DATA), "{}", checked.stderr);
+    assert_eq!(checked.stdout_json()[0]["state"], "unchanged", "the policy itself");
+}
+
+#[test]
+fn a_lineage_outlasts_a_move_of_everything() {
+    let world = trained_world();
+    let moved = world.path("moved");
+    std::fs::create_dir(&moved).unwrap();
+    for name in ["model", "pairs.jsonl", "oracle", "scores.parquet", "selection.parquet", "policy"] {
+        std::fs::rename(world.path(name), Path::new(&moved).join(name)).unwrap();
+    }
+    world.sepo("lineage moved/policy --check").done();
+}
+
+#[test]
+fn what_has_no_record_has_no_lineage() {
+    let world = World::new(6);
+    world.sepo("lineage model").fails(DATA, &["nothing in `model` says what it was made from"]);
+    world.sepo("lineage pairs.jsonl").fails(DATA, &["nothing in `pairs.jsonl`"]);
+    world.sepo("lineage absent").fails(DATA, &["absent"]);
+}

@@ -33,6 +33,10 @@ mod adamw;
 mod attention;
 mod bias;
 mod cached_attention;
+#[cfg(feature = "cuda")]
+pub mod cuda;
+#[cfg(feature = "cuda")]
+mod device;
 mod embedding;
 mod error;
 mod gather_divergences;

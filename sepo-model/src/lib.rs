@@ -24,7 +24,7 @@ mod parameters;
 pub use config::{Biases, Family, Mlp, ModelConfig, Norm, Residual};
 pub use dtype::Dtype;
 pub use error::ModelError;
-pub use folder::{Model, model_files};
+pub use folder::{Model, model_files, tokenizer_files};
 pub use generate::{GenerateConfig, generate};
 pub use network::{Activations, Flops, MAX_KEPT_LOGITS, Network, RowValues, SequenceBatch, States};
 pub use parameters::{ParameterInfo, Parameters};

@@ -67,6 +67,15 @@ impl ReferencePass<'_> {
         Ok(Some(store))
     }
 
+    /// Removes the shards of a pass that was killed when its file was whole already.
+    pub(crate) fn remove_parts(self, meta: &LogpsMeta) -> Result<(), OracleError> {
+        let dir = self.parts();
+        if dir.is_dir() {
+            ShardStore::<PairLogps>::open(dir, self.identity(meta), OtherRun::Replace)?.remove()?;
+        }
+        Ok(())
+    }
+
     fn parts(self) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(".parts");

@@ -94,6 +94,7 @@ pub fn stored_reference_logps_of_each<'a>(
         for (example, stored) in examples.iter().zip(LogpsReader::open(pass.path)?) {
             hand_on(example, stored?)?;
         }
+        pass.remove_parts(&meta)?;
         return Ok(Origin::Stored);
     }
     let Some(shards) = pass.complete(model, examples, &meta)? else { return Ok(Origin::Interrupted) };

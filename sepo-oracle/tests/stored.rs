@@ -266,3 +266,14 @@ fn a_pass_that_is_interrupted_goes_on_behind_its_last_shard() {
     assert!(!parts.exists(), "the shards are gone");
     assert_eq!(make(&path, &NEVER), (Origin::Stored, pairs.len()));
 }
+
+#[test]
+fn shards_of_a_pass_that_was_killed_after_the_file_was_whole_are_removed() {
+    let stored = Stored::new();
+    let parts = stored.path().with_file_name(format!("{REFERENCE_LOGPS_FILE}.parts"));
+    assert!(!parts.exists());
+    fs::create_dir(&parts).unwrap();
+    fs::write(parts.join("part-00000.parquet"), "cut off").unwrap();
+    assert_eq!(stored.ask(&model(1), &pairs()).0, Origin::Stored);
+    assert!(!parts.exists());
+}

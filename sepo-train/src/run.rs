@@ -69,6 +69,9 @@ impl<'a> Run<'a> {
             Some(dir) => {
                 let (folder, resumed) =
                     RunFolder::open(dir, fingerprint(model)?, (model, &mut optimizer), observer)?;
+                if let Some((state, _)) = &resumed {
+                    folder.prune(state, config)?;
+                }
                 (Some(folder), resumed)
             }
             None => (None, None),

@@ -51,6 +51,13 @@ impl RunFolder {
         ))
     }
 
+    /// Removes checkpoints that are not kept beside that of `state`: a run that was killed after its last one has not
+    /// come to it.
+    pub(crate) fn prune(&self, state: &State, config: &TrainConfig) -> Result<(), TrainError> {
+        let best = state.best.map(|best| best.step);
+        self.store.prune(state.progress.step, config.keep_checkpoints, best)
+    }
+
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.fingerprint.clone()
     }

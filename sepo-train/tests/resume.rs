@@ -111,3 +111,22 @@ fn a_folder_of_another_run_is_refused_and_left_alone() {
     let (.., outcome) = run(Some(dir.path()), &examples, &SEPO, &rarely);
     assert_eq!(outcome.unwrap().resumed_from, Some(2));
 }
+
+#[test]
+fn a_run_killed_between_its_last_checkpoint_and_the_removal_of_older_ones_removes_them() {
+    let (examples, config) = (examples(), quick_config());
+    let dir = tempfile::tempdir().unwrap();
+    run(Some(dir.path()), &examples, &SEPO, &config).2.unwrap();
+    let left = || -> Vec<String> {
+        let entries = std::fs::read_dir(dir.path().join("checkpoints")).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name.starts_with("step-"));
+        names.sort();
+        names
+    };
+    assert_eq!(left(), ["step-00000002", "step-00000004", "step-00000006"]);
+    let config = TrainConfig { keep_checkpoints: 2, ..config };
+    run(Some(dir.path()), &examples, &SEPO, &config).2.unwrap();
+    assert_eq!(left(), ["step-00000004", "step-00000006"]);
+}

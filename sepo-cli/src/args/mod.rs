@@ -3,6 +3,7 @@
 mod change;
 mod data;
 mod data_command;
+mod lineage;
 mod machine;
 mod memory;
 mod objective;
@@ -23,6 +24,7 @@ pub(crate) use data::{
     DataArgs, ForwardArgs, HeldOutArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice,
 };
 pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs, SplitArgs};
+pub(crate) use lineage::{LineageArgs, ReproduceArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;
 pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName};
@@ -70,6 +72,10 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Draw a run's curves and results as one HTML file
     Report(ReportArgs),
+    /// What something was made from, what that was made from, and whether all is still there and the same
+    Lineage(LineageArgs),
+    /// Make something again from its record, and compare
+    Reproduce(ReproduceArgs),
     /// The whole pipeline of a recipe; a stage whose inputs are unchanged is not redone
     Run(RunArgs),
     /// The whole pipeline on built-in data, in minutes

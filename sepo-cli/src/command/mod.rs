@@ -10,8 +10,10 @@ mod doctor;
 pub(crate) mod eval;
 mod explain;
 mod generate;
+mod lineage;
 pub(crate) mod oracle;
 mod report;
+mod reproduce;
 mod run;
 pub(crate) mod score;
 mod score_identity;
@@ -60,6 +62,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Generate(args) => generate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Lineage(args) => lineage::run(&args),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Quickstart(args) => crate::quickstart::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -73,6 +73,9 @@ fn record(job: &SelectJob<'_>, tokenizer: Option<&PairTokenizer>) -> Result<Reco
         let what = format!("the scores were made with another tokenizer than that in `{}`", dir.display());
         origin.hold((&what, "tokenizer", dir), differences)?;
     }
+    if let Some(dir) = job.tokenizer {
+        origin.tokenizer("tokenizer", dir)?;
+    }
     let seed = match job.config.rule {
         Rule::Random { seed } => Some(seed),
         _ => None,

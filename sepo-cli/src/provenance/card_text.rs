@@ -160,7 +160,9 @@ impl Card<'_> {
             "## Use\n\n```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n\
              model = AutoModelForCausalLM.from_pretrained(\"{name}\")\n\
              tokenizer = AutoTokenizer.from_pretrained(\"{name}\")\n```\n\n\
-             `sepo.json` holds every setting and the hashes of every input.\n"
+             ## Make it again\n\n`sepo.json` holds every setting and the hashes of every input.\n\n\
+             ```sh\nsepo-cli lineage {name}     # what it was made from, and whether that is still there and the same\n\
+             sepo-cli reproduce {name}   # runs the stage again and compares\n```\n"
         )
     }
 }

@@ -26,8 +26,27 @@ impl Content {
 
 /// The files of the model folder `dir`, by their names in it.
 pub(crate) fn of_model(dir: &Path) -> Result<Vec<Content>, CliError> {
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    sepo_model::model_files(dir)?.iter().map(|path| Content::of(name(path), path)).collect()
+    sepo_model::model_files(dir)?.iter().map(|path| Content::of(base_name(path), path)).collect()
+}
+
+fn base_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The files of the tokenizer in `dir`, by their names in it.
+pub(crate) fn of_tokenizer(dir: &Path) -> Result<Vec<Content>, CliError> {
+    sepo_model::tokenizer_files(dir).iter().map(|path| Content::of(base_name(path), path)).collect()
+}
+
+/// One hash for files in their order: that of a single one, else blake3 over their hashes, a line each.
+pub(crate) fn digest(files: &[Content]) -> String {
+    match files {
+        [file] => file.blake3.clone(),
+        files => {
+            let lines: String = files.iter().map(|file| format!("{}\n", file.blake3)).collect();
+            blake3::hash(lines.as_bytes()).to_hex().to_string()
+        }
+    }
 }
 
 /// How `now` differs from what is `recorded`, in words; empty where it does not.

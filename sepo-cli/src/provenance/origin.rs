@@ -46,6 +46,12 @@ impl Origin {
         self.add(role, InputKind::Model, (&[dir.display().to_string()], files), record)
     }
 
+    /// Adds the tokenizer in `dir`.
+    pub(crate) fn tokenizer(&mut self, role: &str, dir: &Path) -> Result<(), CliError> {
+        let files = content::of_tokenizer(dir)?;
+        self.add(role, InputKind::Tokenizer, (&[dir.display().to_string()], files), None).map(|_| ())
+    }
+
     /// Adds a file, such as scores.
     pub(crate) fn file(&mut self, role: &str, path: &Path) -> Result<Option<&Record>, CliError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -19,6 +19,8 @@ pub(super) fn relative(from: &Path, to: &Path) -> Option<String> {
 
 /// The absolute path, its folders without links; the last part may be a link, a pattern, or not there yet.
 fn real(path: &Path) -> Option<PathBuf> {
+    // The parent of a bare name.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let absolute = std::path::absolute(path).ok()?;
     // `..` at the end is a folder for certain; a file that is a link stays one, as in the Hub's cache.
     let is_folder =

@@ -46,6 +46,8 @@ pub(crate) struct Record {
 pub(crate) enum InputKind {
     /// A model folder.
     Model,
+    /// A folder with a tokenizer, of which nothing else counts.
+    Tokenizer,
     /// One file.
     File,
     /// Files of pairs, in reading order: files, folders and patterns.

@@ -1,5 +1,6 @@
 //! `stage.json`: what went into a result.
 
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
 use sepo_data::{AtomicFile, Lock};
@@ -119,9 +120,16 @@ pub(super) fn clear(dir: &Path) -> Result<(), CliError> {
     std::fs::remove_dir_all(dir).map_err(|source| io_error(dir, source))
 }
 
-/// Whether a folder holds something, yet no record: then it is someone else's.
+/// Whether a folder holds something, yet no record: then it is someone else's. A record that was being written when its
+/// process was killed is ours.
 pub(super) fn is_foreign(dir: &Path) -> Result<bool, CliError> {
-    let holds = |dir: &PathBuf| std::fs::read_dir(dir).map(|mut entries| entries.next().is_some());
+    let unfinished = format!(".{STAGE_FILE}.");
+    let is_other = |entry: &std::io::Result<DirEntry>| match entry {
+        Ok(entry) => !entry.file_name().to_string_lossy().starts_with(&unfinished),
+        Err(_) => true,
+    };
+    let holds =
+        |dir: &PathBuf| std::fs::read_dir(dir).map(|mut entries| entries.any(|entry| is_other(&entry)));
     if !dir.exists() || dir.join(STAGE_FILE).exists() {
         return Ok(false);
     }
@@ -173,5 +181,14 @@ mod tests {
         new.inputs.remove(0);
         assert_eq!(old.changes_to(&new), ["`a` is gone"]);
         assert_eq!(new.changes_to(&old), ["`a` is new"]);
+    }
+
+    #[test]
+    fn a_record_that_was_never_finished_makes_no_folder_someone_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(".stage.json.AbC123.tmp"), "{").unwrap();
+        assert!(!is_foreign(dir.path()).unwrap());
+        std::fs::write(dir.path().join("mine.txt"), "").unwrap();
+        assert!(is_foreign(dir.path()).unwrap());
     }
 }

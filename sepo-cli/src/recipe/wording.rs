@@ -104,7 +104,8 @@ mod tests {
     use super::*;
 
     /// Flags that a recipe has no use for: it says by itself what goes where and how it is told.
-    const WITHOUT_KEY: [&str; 10] = [
+    const WITHOUT_KEY: [&str; 11] = [
+        "--accept-changed",
         "--save-by",
         "--restart",
         "--help",

@@ -4,7 +4,7 @@ use super::support::{USAGE, World, scored_world};
 use super::tree::{commands, flags_of};
 
 /// Each command as it works, in the folder that [`world`] makes.
-const WORKING: [&str; 19] = [
+const WORKING: [&str; 21] = [
     "data check pairs.jsonl",
     "data show pairs.jsonl --row 0 --tokenizer model",
     "data convert pairs.jsonl --out converted.jsonl",
@@ -22,6 +22,8 @@ const WORKING: [&str; 19] = [
     "generate --model model --prompts pairs.jsonl --max-new-tokens 2 --out responses.jsonl",
     "explain --scores scores.parquet --row 0",
     "report oracle",
+    "lineage selection.parquet",
+    "reproduce scores.parquet",
     "run recipe.toml",
     "doctor",
 ];

@@ -9,6 +9,7 @@ mod support;
 
 mod effect;
 mod machine;
+mod made;
 mod scoring;
 mod shown;
 mod training;
@@ -19,7 +20,7 @@ mod world;
 use support::sepo;
 
 /// A command, and the walk over its flags.
-const WALKS: [(&str, fn()); 20] = [
+const WALKS: [(&str, fn()); 22] = [
     ("data check", shown::flags_of_check_change_what_is_printed),
     ("data show", shown::flags_of_show_change_what_is_printed_or_are_refused),
     ("data convert", shown::flags_of_convert_change_the_file_or_are_known_not_to),
@@ -37,6 +38,8 @@ const WALKS: [(&str, fn()); 20] = [
     ("generate", shown::flags_of_generate_change_the_responses),
     ("explain", shown::flags_of_explain_change_what_is_shown),
     ("report", shown::flags_of_report_change_where_it_lies),
+    ("lineage", made::flags_of_lineage_change_what_is_printed),
+    ("reproduce", made::flags_of_reproduce_change_where_it_lies_or_are_known_not_to),
     ("run", whole::flags_of_run_change_what_is_run_or_are_known_not_to),
     ("quickstart", whole::flags_of_quickstart_change_the_data),
     ("doctor", whole::doctor_has_no_flags_but_those_of_the_machine),

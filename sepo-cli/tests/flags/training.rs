@@ -27,6 +27,8 @@ const TRAIN_FLAGS: &[(&str, Effect)] = &[
     ("--loss-watchdog 9", Same),
     ("--stop-on loss-rise,displacement", Same),
     ("--save-by 1h", Same),
+    // Nothing has changed here: see `provenance.rs`.
+    ("--accept-changed", Same),
     ("--dtype bf16", Changes),
 ];
 

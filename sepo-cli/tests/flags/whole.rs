@@ -27,6 +27,8 @@ pub(super) fn flags_of_run_change_what_is_run_or_are_known_not_to() {
         // What these do is in `watching.rs` and `memory.rs`.
         ("--save-by 1h", Same),
         ("--memory-limit 1GiB", Same),
+        // Nothing has changed here: see `provenance.rs`.
+        ("--accept-changed", Same),
     ];
     assert_all_tried("run", compare("run recipe.toml", &rows, made));
 }

@@ -29,8 +29,6 @@ pub(super) const DATA_FLAGS: &[(&str, Effect)] = &[
     ("--json", Same),
     // Decides where examples lie and what is refused: see `memory.rs`.
     ("--memory-limit 300MiB", Same),
-    // Nothing has changed here: see `provenance.rs`.
-    ("--accept-changed", Same),
 ];
 
 /// A scored world with `data` in the Hub's layout: a second column that could be the prompt, and a pair whose response

@@ -12,21 +12,22 @@ pub(super) fn adamw(params: &mut [f32], grads: &[f32], m: &mut [f32], v: &mut [f
     tasks.for_each(|((params, grads), (m, v))| vectorized(Update { params, grads, m, v, factors }));
 }
 
+/// What a step's settings come to for a value
 #[derive(Clone, Copy)]
-struct Factors {
-    keep: f32,
-    beta1: f32,
-    beta2: f32,
-    step_size: f32,
-    inv_root_correction2: f32,
-    eps: f32,
+pub(super) struct Factors {
+    pub(super) keep: f32,
+    pub(super) beta1: f32,
+    pub(super) beta2: f32,
+    pub(super) step_size: f32,
+    pub(super) inv_root_correction2: f32,
+    pub(super) eps: f32,
     gradient: f32,
 }
 
 impl Factors {
     /// In f64: `1 - beta2^t` loses most digits of an f32 in the first steps
     #[expect(clippy::cast_possible_truncation, reason = "the update is in f32")]
-    fn new(step: &AdamWStep) -> Self {
+    pub(super) fn new(step: &AdamWStep) -> Self {
         let correction = |beta: f32| 1.0 - f64::from(beta).powf(step.step as f64);
         let learning_rate = f64::from(step.learning_rate);
         Self {

@@ -1,6 +1,8 @@
 //! The AdamW optimizer (arXiv 1711.05101)
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 /// One step's settings
 #[derive(Clone, Copy, Debug, PartialEq)]

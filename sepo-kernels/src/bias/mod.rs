@@ -1,6 +1,8 @@
 //! A bias added to every row, and its gradient
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 use crate::tasks::assert_rows;
 

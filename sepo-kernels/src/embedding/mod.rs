@@ -1,6 +1,8 @@
 //! Rows of a table picked by token id, and the gradient of the table
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 /// Row `ids[t]` of the table for every token *t*, written to `out`
 ///

@@ -5,6 +5,8 @@
 //! logits of either side.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 use crate::{Precision, Rows};
 

@@ -4,6 +4,8 @@
 //! in tiles, and the backward pass computes the logits again, but for those that fit the bound of a [`HeadScratch`].
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod scratch;
 pub(crate) mod tiles;
 

@@ -1,6 +1,8 @@
 //! Gaussian error linear units (arXiv 1606.08415), the activation of GPT-NeoX MLPs
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 /// Which formula is meant by GELU
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

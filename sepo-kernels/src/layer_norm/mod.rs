@@ -1,6 +1,8 @@
 //! Layer normalisation (arXiv 1607.06450), as GPT-NeoX models use it
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 use crate::Write;
 use crate::tasks::assert_rows;

@@ -1,6 +1,8 @@
 //! Root-mean-square normalisation (arXiv 1910.07467), as Llama-like models use it
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 use crate::Write;
 use crate::tasks::assert_rows;

@@ -1,6 +1,8 @@
 //! Rotary position embedding (arXiv 2104.09864) in the `rotate_half` convention of Hugging Face
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod table;
 
 pub use table::{RotaryConfig, RotaryScaling, RotaryTable};

@@ -90,6 +90,12 @@ impl RotaryTable {
         self.n_positions
     }
 
+    /// Cosines and sines of all positions, each `[n_positions, rotary_dim / 2]`
+    #[must_use]
+    pub fn all(&self) -> [&[f32]; 2] {
+        [&self.cos, &self.sin]
+    }
+
     /// Cosines at `position`, `[rotary_dim / 2]`
     ///
     /// # Panics

@@ -1,6 +1,8 @@
 //! The highest or lowest scores of every segment
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 use crate::error::{KernelError, check_offsets};
 

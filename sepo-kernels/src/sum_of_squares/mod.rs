@@ -1,6 +1,8 @@
 //! The squared norm of a long slice
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 /// The sum of the squares of `x`, accumulated in `f64`
 ///

@@ -1,6 +1,8 @@
 //! The gated activation of Llama-like MLPs (arXiv 2002.05202)
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 /// The product `silu(gate) up`, value by value, with `silu(x) = x / (1 + e^-x)`
 ///

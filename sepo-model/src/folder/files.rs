@@ -49,7 +49,25 @@ pub fn model_files(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
         files.push(dir.join(INDEX));
     }
     files.extend(weights.files);
-    files.extend(TOKENIZER_FILES.map(|name| dir.join(name)));
+    files.extend(tokenizer_files(dir));
     files.retain(|path| path.is_file());
     Ok(files)
+}
+
+/// The files of the tokenizer in `dir`, those that are there, in a fixed order. Nothing is read.
+///
+/// # Examples
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path();
+/// # for name in ["tokenizer.json", "tokenizer_config.json", "model.safetensors"] {
+/// #     std::fs::write(dir.join(name), "")?;
+/// # }
+/// let files = sepo_model::tokenizer_files(dir);
+/// assert_eq!(files, ["tokenizer.json", "tokenizer_config.json"].map(|name| dir.join(name)));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn tokenizer_files(dir: &Path) -> Vec<PathBuf> {
+    TOKENIZER_FILES.map(|name| dir.join(name)).into_iter().filter(|path| path.is_file()).collect()
 }

@@ -8,7 +8,7 @@ mod write;
 
 use std::path::Path;
 
-pub use files::model_files;
+pub use files::{model_files, tokenizer_files};
 
 use crate::{ModelConfig, ModelError, Parameters};
 

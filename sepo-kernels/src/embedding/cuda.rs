@@ -1,0 +1,156 @@
+//! Embedding on a device
+
+use crate::device::{
+    Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, threads_for,
+};
+
+pub(crate) static SOURCE: Source = Source {
+    op: "embedding",
+    text: include_str!("embedding.cu"),
+    kernels: &["embedding_f32", "embedding_bf16", "embedding_backward_f32", "embedding_backward_bf16"],
+};
+
+/// The tokens of a batch by their ids, made where the ids are known: each row of the gradient then belongs to one block
+///
+/// Holding the value is the proof that ids are below the vocabulary. [`words`](Self::words) go to the device once a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmbeddingPlan {
+    // distinct ids, ascending; where each one's tokens start, and the end; the tokens
+    words: Vec<u32>,
+    n_distinct: usize,
+    n_tokens: usize,
+    vocab: usize,
+}
+
+impl EmbeddingPlan {
+    /// The plan of a batch
+    ///
+    /// # Panics
+    /// Where an id is not below `vocab`, or there are 2^32 tokens.
+    ///
+    /// # Examples
+    /// ```
+    /// use sepo_kernels::cuda::EmbeddingPlan;
+    ///
+    /// let plan = EmbeddingPlan::new(&[7, 2, 7], 8);
+    /// assert_eq!(plan.words(), [2, 7, 0, 1, 3, 1, 0, 2]); // ids; starts; tokens
+    /// ```
+    #[must_use]
+    pub fn new(ids: &[u32], vocab: usize) -> Self {
+        for (token, &id) in ids.iter().enumerate() {
+            assert!((id as usize) < vocab, "token {token} has id {id}, the table has {vocab} rows");
+        }
+        let n_tokens = u32::try_from(ids.len()).expect("tokens are below 2^32");
+        let mut tokens: Vec<u32> = (0..n_tokens).collect();
+        tokens.sort_by_key(|&token| ids[token as usize]); // stable: equal ids keep the order of their tokens
+        let (mut distinct, mut starts) = (Vec::new(), Vec::new());
+        for (start, &token) in (0..).zip(&tokens) {
+            let id = ids[token as usize];
+            if distinct.last() != Some(&id) {
+                distinct.push(id);
+                starts.push(start);
+            }
+        }
+        starts.push(n_tokens);
+        let n_distinct = distinct.len();
+        Self { words: [distinct, starts, tokens].concat(), n_distinct, n_tokens: ids.len(), vocab }
+    }
+
+    /// What the device is given
+    #[must_use]
+    pub fn words(&self) -> &[u32] {
+        &self.words
+    }
+}
+
+/// As [`embedding`](crate::embedding) on the CPU
+///
+/// Ids are not looked at: who copied them to the device has checked them.
+///
+/// # Errors
+/// Where the launch fails.
+///
+/// # Panics
+/// Where `out` is not `[ids.len(), d_model]`.
+#[expect(unsafe_code, reason = "a launch")]
+pub fn embedding<T: Float>(
+    on: &impl Executor,
+    table: Slice<'_, T>,
+    ids: Slice<'_, u32>,
+    d_model: usize,
+    mut out: SliceMut<'_, T>,
+) -> Result<(), DeviceError> {
+    let n_tokens = ids.len();
+    assert_eq!(out.len(), n_tokens * d_model, "`out` must be [{n_tokens}, {d_model}]");
+    if out.is_empty() {
+        return Ok(());
+    }
+    let launch = Launch {
+        kernel: Kernel { source: &SOURCE, name: T::pick("embedding_f32", "embedding_bf16") },
+        grid: [u32::try_from(n_tokens).expect("tokens are below 2^31"), 1, 1],
+        block: threads_for(d_model, T::WIDTH, 256),
+        shared_bytes: 0,
+        args: &[
+            Arg::read(table),     // const T *table
+            Arg::read(ids),       // const u32 *ids
+            Arg::write(&mut out), // T *out
+            Arg::count(d_model),  // u32 d
+        ],
+    };
+    // SAFETY: the list is the kernel's; block t reads row `ids[t]` of the table, which the caller vouches for, and writes
+    // row t of `out`.
+    unsafe { on.launch(&launch) }
+}
+
+/// As [`embedding_backward`](crate::embedding_backward) on the CPU, with the same sums in the same order
+///
+/// # Shapes
+/// | argument | shape |
+/// |---|---|
+/// | `words` | the plan's, on the device |
+/// | `dout` | `[n_tokens, d_model]` |
+/// | `dtable` | `[vocab, d_model]`, added to |
+///
+/// # Errors
+/// Where the launch fails.
+///
+/// # Panics
+/// Where a slice does not have its shape.
+#[expect(unsafe_code, reason = "a launch")]
+pub fn embedding_backward<T: Float>(
+    on: &impl Executor,
+    plan: &EmbeddingPlan,
+    words: Slice<'_, u32>,
+    dout: Slice<'_, T>,
+    mut dtable: SliceMut<'_, f32>,
+) -> Result<(), DeviceError> {
+    let &EmbeddingPlan { n_distinct, n_tokens, vocab, .. } = plan;
+    assert_eq!(words.len(), plan.words.len(), "`words` must be those of the plan");
+    let d_model = dtable.len().checked_div(vocab).unwrap_or(0);
+    assert_eq!(dtable.len(), vocab * d_model, "`dtable` must be {vocab} rows");
+    assert_eq!(dout.len(), n_tokens * d_model, "`dout` must be [{n_tokens}, {d_model}]");
+    if dout.is_empty() {
+        return Ok(());
+    }
+    let starts = n_distinct..2 * n_distinct + 1;
+    let launch = Launch {
+        kernel: Kernel {
+            source: &SOURCE,
+            name: T::pick("embedding_backward_f32", "embedding_backward_bf16"),
+        },
+        grid: [u32::try_from(n_distinct).expect("ids are below 2^31"), 1, 1],
+        block: threads_for(d_model, T::WIDTH, 256),
+        shared_bytes: 0,
+        args: &[
+            Arg::read(words.range(0..n_distinct)),           // const u32 *ids
+            Arg::read(words.range(starts.clone())),          // const u32 *starts
+            Arg::read(words.range(starts.end..words.len())), // const u32 *tokens
+            Arg::read(dout),                                 // const T *dout
+            Arg::write(&mut dtable),                         // float *dtable
+            Arg::count(d_model),                             // u32 d
+        ],
+    };
+    // SAFETY: the list is the kernel's; ids of the plan are distinct and below `vocab`, so that each block has a row of
+    // `dtable` to itself, and its tokens are rows of `dout`.
+    unsafe { on.launch(&launch) }
+}

@@ -1,0 +1,103 @@
+//! The gated activation on a device
+
+use crate::device::{Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of};
+
+pub(crate) static SOURCE: Source = Source {
+    op: "swiglu",
+    text: include_str!("swiglu.cu"),
+    kernels: &["swiglu_f32", "swiglu_bf16", "swiglu_backward_f32", "swiglu_backward_bf16"],
+};
+
+const THREADS: u32 = 256;
+
+/// As [`swiglu`](crate::swiglu) on the CPU, of rows in which gate and up stand side by side, as one product makes them
+///
+/// # Shapes
+/// | argument | shape |
+/// |---|---|
+/// | `gate_up` | `[n_rows, 2 d]`: `d` values of the gate, then `d` of up |
+/// | `out` | `[n_rows, d]` |
+///
+/// # Errors
+/// Where the launch fails.
+///
+/// # Panics
+/// Where a slice does not have its shape.
+#[expect(unsafe_code, reason = "a launch")]
+pub fn swiglu<T: Float>(
+    on: &impl Executor,
+    gate_up: Slice<'_, T>,
+    mut out: SliceMut<'_, T>,
+    d: usize,
+) -> Result<(), DeviceError> {
+    let n_rows = check(gate_up, out.len(), d);
+    if n_rows == 0 {
+        return Ok(());
+    }
+    let launch = Launch {
+        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_f32", "swiglu_bf16") },
+        grid: [blocks_of(n_rows * d.div_ceil(T::WIDTH), THREADS), 1, 1],
+        block: THREADS,
+        shared_bytes: 0,
+        args: &[
+            Arg::read(gate_up),                         // const T *gate
+            Arg::read(gate_up.range(d..gate_up.len())), // const T *up
+            Arg::write(&mut out),                       // T *out
+            Arg::count(n_rows),                         // u32 n_rows
+            Arg::count(d),                              // u32 d
+            Arg::count(2 * d),                          // u32 stride
+        ],
+    };
+    // SAFETY: the list is the kernel's; rows of `gate` and `up` start 2 d apart, up's d values behind gate's, so that both
+    // end within `gate_up`; each thread writes values of `out` of its own.
+    unsafe { on.launch(&launch) }
+}
+
+/// As [`swiglu_backward`](crate::swiglu_backward) on the CPU, in place: `gate_up` becomes its gradient
+///
+/// Shapes as in [`swiglu`]; `dout` as `out`.
+///
+/// # Errors
+/// Where the launch fails.
+///
+/// # Panics
+/// Where a slice does not have its shape.
+#[expect(unsafe_code, reason = "a launch")]
+pub fn swiglu_backward<T: Float>(
+    on: &impl Executor,
+    gate_up: SliceMut<'_, T>,
+    dout: Slice<'_, T>,
+    d: usize,
+) -> Result<(), DeviceError> {
+    let n_rows = check(gate_up.as_slice(), dout.len(), d);
+    if n_rows == 0 {
+        return Ok(());
+    }
+    let (gate, up) = (gate_up.as_slice(), gate_up.as_slice().range(d..gate_up.len()));
+    let launch = Launch {
+        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_backward_f32", "swiglu_backward_bf16") },
+        grid: [blocks_of(n_rows * d.div_ceil(T::WIDTH), THREADS), 1, 1],
+        block: THREADS,
+        shared_bytes: 0,
+        args: &[
+            Arg::read(gate),                     // const T *gate
+            Arg::read(up),                       // const T *up
+            Arg::read(dout),                     // const T *dout
+            Arg::Write(gate.address(), T::KIND), // T *dgate
+            Arg::Write(up.address(), T::KIND),   // T *dup
+            Arg::count(n_rows),                  // u32 n_rows
+            Arg::count(d),                       // u32 d
+            Arg::count(2 * d),                   // u32 stride
+        ],
+    };
+    // SAFETY: the list is the kernel's; `gate_up` is borrowed to be written, and each thread reads its values of it before
+    // it writes them and touches no other's.
+    unsafe { on.launch(&launch) }
+}
+
+fn check<T: Float>(gate_up: Slice<'_, T>, out_len: usize, d: usize) -> usize {
+    let n_rows = out_len.checked_div(d).unwrap_or(0);
+    assert_eq!(out_len, n_rows * d, "`out` must be rows of {d}");
+    assert_eq!(gate_up.len(), 2 * out_len, "`gate_up` must be [{n_rows}, {}]", 2 * d);
+    n_rows
+}

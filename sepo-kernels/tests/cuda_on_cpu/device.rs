@@ -1,0 +1,238 @@
+//! The CPU as an executor of launches: memory in another process, which runs the kernels
+
+#![expect(unsafe_code, reason = "it makes addresses for others to use")]
+
+use crate::build::program;
+use sepo_kernels::cuda::{
+    Arg, Bf16, DeviceError, Element, ElementKind, Executor, Launch, Matrix, MatrixProduct, Slice, SliceMut,
+};
+use std::cell::RefCell;
+use std::io::{Read, Write};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+
+/// A process that serves memory and launches; see `server.h`
+pub(crate) struct OnCpu {
+    process: RefCell<Process>,
+    /// decides in which order threads run
+    seed: u32,
+}
+
+struct Process {
+    child: Child,
+    to: ChildStdin,
+    from: ChildStdout,
+    said: ChildStderr,
+}
+
+impl Process {
+    fn send(&mut self, bytes: &[u8]) {
+        if self.to.write_all(bytes).is_err() {
+            self.fail();
+        }
+    }
+
+    fn receive(&mut self, bytes: &mut [u8]) {
+        if self.from.read_exact(bytes).is_err() {
+            self.fail();
+        }
+    }
+
+    /// What the process said before it ended: a sanitizer's report, or its own
+    fn fail(&mut self) -> ! {
+        let mut said = String::new();
+        self.said.read_to_string(&mut said).ok();
+        panic!("{said}")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Values in the memory of an [`OnCpu`]
+pub(crate) struct Memory<'a, T: Element + Bytes> {
+    on: &'a OnCpu,
+    address: u64,
+    start: Vec<T>,
+}
+
+/// Little-endian bytes of a number
+pub(crate) trait Bytes {
+    fn put(&self, to: &mut Vec<u8>);
+    fn get(from: &[u8]) -> Self;
+}
+
+macro_rules! bytes {
+    ($($number:ty),*) => {$(
+        impl Bytes for $number {
+            fn put(&self, to: &mut Vec<u8>) {
+                to.extend(self.to_le_bytes());
+            }
+            fn get(from: &[u8]) -> Self {
+                Self::from_le_bytes(from.try_into().expect("as many bytes as the number has"))
+            }
+        }
+    )*};
+}
+bytes!(f32, f64, u32);
+
+impl Bytes for Bf16 {
+    fn put(&self, to: &mut Vec<u8>) {
+        to.extend(&self.to_f32().to_le_bytes()[2..]);
+    }
+
+    fn get(from: &[u8]) -> Self {
+        Self::from_f32(f32::from_le_bytes([0, 0, from[0], from[1]]))
+    }
+}
+
+impl OnCpu {
+    /// A new process, or `None` where there is no C++ compiler
+    pub(crate) fn new(seed: u32) -> Option<Self> {
+        let mut child = Command::new(program()?)
+            .env("ASAN_OPTIONS", "detect_stack_use_after_return=0:detect_leaks=0")
+            .env("TSAN_OPTIONS", "halt_on_error=1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program was just built");
+        let (to, from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+        let said = child.stderr.take().expect("piped");
+        Some(Self { process: RefCell::new(Process { child, to, from, said }), seed })
+    }
+
+    /// Memory that holds `values`
+    pub(crate) fn memory<T: Element + Bytes>(&self, values: &[T]) -> Memory<'_, T> {
+        let n_bytes = (values.len() * T::KIND.bytes()) as u64;
+        let mut process = self.process.borrow_mut();
+        let mut request = vec![b'A'];
+        request.extend(n_bytes.to_le_bytes());
+        process.send(&request);
+        let mut address = [0; 8];
+        process.receive(&mut address);
+        let mut request = vec![b'W'];
+        request.extend(address);
+        request.extend(n_bytes.to_le_bytes());
+        values.iter().for_each(|value| value.put(&mut request));
+        process.send(&request);
+        Memory { on: self, address: u64::from_le_bytes(address), start: values.to_vec() }
+    }
+
+    /// Memory that holds not-a-numbers
+    pub(crate) fn garbage<T: Element + Bytes>(&self, n: usize) -> Memory<'_, T> {
+        let bytes = vec![0xff; T::KIND.bytes()];
+        self.memory(&vec![T::get(&bytes); n])
+    }
+}
+
+impl<T: Element + Bytes> Memory<'_, T> {
+    pub(crate) fn slice(&self) -> Slice<'_, T> {
+        // SAFETY: the process has allocated as many values, and keeps them as long as `self` lives.
+        unsafe { Slice::from_raw(self.address, self.start.len()) }
+    }
+
+    pub(crate) fn slice_mut(&mut self) -> SliceMut<'_, T> {
+        // SAFETY: as above, and `self` is borrowed for as long.
+        unsafe { SliceMut::from_raw(self.address, self.start.len()) }
+    }
+
+    /// What stands there now
+    pub(crate) fn read(&self) -> Vec<T> {
+        let mut bytes = vec![0; self.start.len() * T::KIND.bytes()];
+        let mut request = vec![b'R'];
+        request.extend(self.address.to_le_bytes());
+        request.extend((bytes.len() as u64).to_le_bytes());
+        let mut process = self.on.process.borrow_mut();
+        process.send(&request);
+        process.receive(&mut bytes);
+        bytes.chunks_exact(T::KIND.bytes()).map(T::get).collect()
+    }
+}
+
+impl<T: Element + Bytes> Drop for Memory<'_, T> {
+    fn drop(&mut self) {
+        let mut request = vec![b'F'];
+        request.extend(self.address.to_le_bytes());
+        // Nobody listens any more where a kernel has failed.
+        self.on.process.borrow_mut().to.write_all(&request).ok();
+    }
+}
+
+fn put_text(text: &str, to: &mut Vec<u8>) {
+    to.extend((text.len() as u32).to_le_bytes());
+    to.extend(text.as_bytes());
+}
+
+fn letter(kind: ElementKind) -> &'static str {
+    match kind {
+        ElementKind::F32 => "f",
+        ElementKind::F64 => "d",
+        ElementKind::U32 => "u",
+        ElementKind::Bf16 => "b",
+    }
+}
+
+fn type_of(arg: &Arg) -> String {
+    match *arg {
+        Arg::F32(_) => "f".into(),
+        Arg::F64(_) => "d".into(),
+        Arg::U32(_) => "u".into(),
+        Arg::U64(_) => "U".into(),
+        Arg::Read(_, kind) => format!("{}*", letter(kind)),
+        Arg::Write(_, kind) => format!("{}*!", letter(kind)),
+    }
+}
+
+fn put_matrix(matrix: &Matrix, to: &mut Vec<u8>) {
+    to.extend(matrix.address.to_le_bytes());
+    to.extend((matrix.row_stride as u64).to_le_bytes());
+    to.extend((matrix.column_stride as u64).to_le_bytes());
+    to.extend(u32::from(matrix.kind == ElementKind::Bf16).to_le_bytes());
+    to.extend([0; 4]);
+}
+
+impl Executor for OnCpu {
+    unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
+        assert!(launch.kernel.source.kernels.contains(&launch.kernel.name), "{:?}", launch.kernel.name);
+        let mut request = vec![b'L'];
+        put_text(launch.kernel.name, &mut request);
+        for n in launch.grid.into_iter().chain([launch.block, launch.shared_bytes, self.seed]) {
+            request.extend(n.to_le_bytes());
+        }
+        request.extend((launch.args.len() as u32).to_le_bytes());
+        for arg in launch.args {
+            put_text(&type_of(arg), &mut request);
+            request.extend(arg.word().to_le_bytes());
+        }
+        let mut process = self.process.borrow_mut();
+        process.send(&request);
+        process.receive(&mut [0]);
+        Ok(())
+    }
+
+    unsafe fn matmul(&self, product: &MatrixProduct) -> Result<(), DeviceError> {
+        let &MatrixProduct { a, b, out, m, n, k, scale, add } = product;
+        assert_eq!(a.kind, b.kind, "cuBLASLt multiplies matrices of one type");
+        for matrix in [a, b, out] {
+            assert!(matrix.row_stride == 1 || matrix.column_stride == 1, "{matrix:?}");
+        }
+        let mut request = vec![b'M'];
+        [a, b, out].iter().for_each(|matrix| put_matrix(matrix, &mut request));
+        [m, n, k].iter().for_each(|n| request.extend((*n as u64).to_le_bytes()));
+        request.extend(scale.to_le_bytes());
+        request.extend(u32::from(add).to_le_bytes());
+        let mut process = self.process.borrow_mut();
+        process.send(&request);
+        process.receive(&mut [0]);
+        Ok(())
+    }
+}
+
+/// A process for each of some orders of threads; none where there is no C++ compiler
+pub(crate) fn orders() -> Vec<OnCpu> {
+    [1, 77].into_iter().filter_map(OnCpu::new).collect()
+}

@@ -1,0 +1,69 @@
+//! What reads rows of a table: embedding and rotary embedding
+
+use crate::device::{OnCpu, orders};
+use crate::rounding::{Rounded, assert_rounded, floats, values};
+use sepo_kernels::cuda::{self, Bf16, EmbeddingPlan, RotaryAngles};
+use sepo_kernels::{
+    RotaryConfig, RotaryScaling, RotaryTable, embedding, embedding_backward, rotary, rotary_backward,
+};
+
+fn compare_embedding<T: Rounded>(on: &OnCpu, ids: &[u32], vocab: usize, d_model: usize) {
+    let n = ids.len() * d_model;
+    let (table, dout) = (values::<T>(1, vocab * d_model, 1.0), values::<T>(2, n, 1.0));
+    let (mut out, mut dtable) = (vec![0.0; n], crate::naive::values(3, vocab * d_model, 1.0));
+    let mut at_dtable = on.memory(&dtable);
+    embedding(&floats(&table), ids, d_model, &mut out);
+    embedding_backward(ids, &floats(&dout), d_model, &mut dtable);
+    let plan = EmbeddingPlan::new(ids, vocab);
+    let (at_table, at_ids, at_words) = (on.memory(&table), on.memory(ids), on.memory(plan.words()));
+    let (at_dout, mut at_out) = (on.memory(&dout), on.garbage::<T>(n));
+    cuda::embedding(on, at_table.slice(), at_ids.slice(), d_model, at_out.slice_mut()).expect("a launch");
+    assert_eq!(floats(&at_out.read()), out);
+    cuda::embedding_backward(on, &plan, at_words.slice(), at_dout.slice(), at_dtable.slice_mut())
+        .expect("a launch");
+    // The same sums in the same order: the same bits.
+    assert_eq!(at_dtable.read(), dtable);
+}
+
+fn compare_rotary<T: Rounded>(on: &OnCpu, n_heads: usize, head_dim: usize, rotary_dim: usize) {
+    let config = RotaryConfig { rotary_dim, theta: 10_000.0, scaling: RotaryScaling::None };
+    let table = RotaryTable::new(&config, 50);
+    let positions: Vec<u32> = (0..23).map(|token| token * 31 % 50).collect();
+    let x = values::<T>(1, positions.len() * n_heads * head_dim, 1.0);
+    let [cos, sin] = table.all().map(|values| on.memory(values));
+    let at_positions = on.memory(&positions);
+    let angles =
+        RotaryAngles { cos: cos.slice(), sin: sin.slice(), rotary_dim, positions: at_positions.slice() };
+    let mut at_x = on.memory(&x);
+    let mut expected = floats(&x);
+    rotary(&mut expected, &positions, &table, n_heads, head_dim);
+    cuda::rotary(on, at_x.slice_mut(), angles, n_heads, head_dim).expect("a launch");
+    assert_rounded(&at_x.read(), &expected, 1e-6);
+    let mut expected = floats(&x);
+    let mut at_x = on.memory(&x);
+    rotary_backward(&mut expected, &positions, &table, n_heads, head_dim);
+    cuda::rotary_backward(on, at_x.slice_mut(), angles, n_heads, head_dim).expect("a launch");
+    assert_rounded(&at_x.read(), &expected, 1e-6);
+}
+
+#[test]
+fn embedding_agrees_with_the_cpu_form() {
+    let ids: Vec<u32> = (0..200).map(|token| token * token % 37).collect();
+    for on in orders() {
+        for d_model in [1, 5, 64] {
+            compare_embedding::<f32>(&on, &ids, 40, d_model);
+            compare_embedding::<Bf16>(&on, &ids, 40, d_model);
+        }
+        compare_embedding::<f32>(&on, &[], 40, 8);
+    }
+}
+
+#[test]
+fn rotary_embedding_agrees_with_the_cpu_form() {
+    for on in orders() {
+        for (n_heads, head_dim, rotary_dim) in [(1, 2, 2), (3, 10, 6), (2, 64, 64), (4, 32, 8), (2, 48, 48)] {
+            compare_rotary::<f32>(&on, n_heads, head_dim, rotary_dim);
+            compare_rotary::<Bf16>(&on, n_heads, head_dim, rotary_dim);
+        }
+    }
+}
