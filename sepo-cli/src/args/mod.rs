@@ -20,8 +20,10 @@ mod weights;
 use clap::{Parser, Subcommand};
 
 pub(crate) use change::ChangeArgs;
-pub(crate) use data::{DataArgs, ForwardArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice};
-pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs};
+pub(crate) use data::{
+    DataArgs, ForwardArgs, HeldOutArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice,
+};
+pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs, SplitArgs};
 pub(crate) use lineage::{LineageArgs, ReproduceArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;

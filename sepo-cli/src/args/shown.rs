@@ -92,6 +92,9 @@ pub(crate) struct BenchMethodsArgs {
     /// Preference pairs
     #[arg(long, value_name = "N", default_value = "1600")]
     pub(crate) pairs: NonZeroUsize,
+    /// Texts that the base model learns from
+    #[arg(long, value_name = "N", default_value = "8000")]
+    pub(crate) base_texts: NonZeroUsize,
     /// Prompts to choose a learning rate on; twice as many to judge on
     #[arg(long, value_name = "N", default_value = "150")]
     pub(crate) prompts: NonZeroUsize,

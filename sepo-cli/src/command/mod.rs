@@ -5,6 +5,7 @@ mod data_check;
 mod data_convert;
 mod data_generate;
 mod data_show;
+mod data_split;
 mod doctor;
 pub(crate) mod eval;
 mod explain;
@@ -50,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Data(DataCommand::Check(args)) => data_check::run(&args),
         Command::Data(DataCommand::Show(args)) => data_show::run(&args),
         Command::Data(DataCommand::Convert(args)) => data_convert::run(&args),
+        Command::Data(DataCommand::Split(args)) => data_split::run(&args),
         Command::Data(DataCommand::Generate(args)) => data_generate::run(&args),
         Command::Sft(args) => sft::run(&args),
         Command::Oracle(args) => oracle::run(&args),

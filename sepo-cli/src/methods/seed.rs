@@ -54,6 +54,7 @@ impl Seed {
     /// Data, base, reference, oracle, scores, and the reference's samples.
     pub(super) fn prepare(seed: u64, args: &BenchMethodsArgs) -> Result<Self, Stopped> {
         let settings = Settings {
+            n_base_texts: args.base_texts.get(),
             n_pairs: args.pairs.get(),
             n_tuning_prompts: args.prompts.get(),
             n_test_prompts: 2 * args.prompts.get(),
