@@ -15,6 +15,7 @@ mod interrupt;
 mod length;
 mod machine;
 mod memory;
+mod methods;
 mod model_dir;
 mod pairs;
 mod progress;

@@ -4,11 +4,15 @@
 //! they are first used. Nothing here needs CUDA to build, nor to test: see `tests/cuda_on_cpu`.
 
 pub use crate::adamw::cuda::{AdamWState, adamw, round_to_bf16};
+pub use crate::attention::cuda::{
+    AttentionGrads, AttentionInput, AttentionOutput, attention, attention_backward,
+};
+pub use crate::attention::plan::AttentionPlan;
 pub use crate::bias::cuda::{add_bias, bias_backward};
 pub use crate::device::{
-    Arg, Bf16, DeviceError, Element, ElementKind, Executor, Float, Kernel, Launch, Matrix, MatrixProduct,
-    Slice, SliceMut, Source, compile, compiled, partials_len, probe_cublaslt, probe_driver, probe_nvrtc,
-    sources,
+    Arg, Bf16, Device, DeviceError, DeviceMemory, Element, ElementKind, Executor, Float, Kernel, Launch,
+    Matrix, MatrixProduct, Slice, SliceMut, Source, compile, compiled, partials_len, probe_cublaslt,
+    probe_driver, probe_nvrtc, sources,
 };
 pub use crate::embedding::cuda::{EmbeddingPlan, embedding, embedding_backward};
 pub use crate::gather_divergences::cuda::{

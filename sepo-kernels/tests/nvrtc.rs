@@ -15,20 +15,26 @@ fn nvrtc() -> bool {
     false
 }
 
+fn has_its_kernels(source: &Source, architecture: &str) {
+    let code = compile(source, architecture).unwrap_or_else(|error| panic!("{error}"));
+    for kernel in source.kernels {
+        let there = code.windows(kernel.len()).any(|name| name == kernel.as_bytes());
+        assert!(there, "no {kernel} in {} for {architecture}", source.op);
+    }
+}
+
 #[test]
 fn every_kernel_compiles_for_every_architecture() {
     if !nvrtc() {
         return;
     }
-    for source in sources() {
+    std::thread::scope(|scope| {
         for architecture in ["sm_80", "sm_90", "sm_100", "sm_120"] {
-            let code = compile(source, architecture).unwrap_or_else(|error| panic!("{error}"));
-            for kernel in source.kernels {
-                let there = code.windows(kernel.len()).any(|name| name == kernel.as_bytes());
-                assert!(there, "no {kernel} in {} for {architecture}", source.op);
-            }
+            scope.spawn(move || {
+                sources().into_iter().for_each(|source| has_its_kernels(source, architecture))
+            });
         }
-    }
+    });
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sepo_data::TokenizeConfig;
+use sepo_data::{Part, TokenizeConfig};
 use sepo_loss::Objective;
 use sepo_train::{
     Beside, Footprint, HeldExamples, TrainConfig, TrainData, checkpoint_folder, reads_divergences,
@@ -54,14 +54,15 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
     crate::interrupt::save_by(args.train.watch.save_by);
     let models: Vec<&Path> =
         std::iter::once(&args.model).chain(&args.reference).map(PathBuf::as_path).collect();
+    let (eval_data, eval_read) = eval_source(args)?;
     let job = TrainJob {
         model: &args.model,
         data: &args.data,
-        read: &args.read.beside(&args.data, &args.eval_data),
+        read: &args.read.beside(&args.data, &args.eval_data).part(args.held_out, Part::Train),
         objective: ObjectiveChoice { name: args.objective, settings: args.objective_settings.clone() },
         reference: args.reference.as_deref(),
-        eval_data: &args.eval_data,
-        eval_read: &args.read.beside(&args.eval_data, &args.data),
+        eval_data,
+        eval_read: &eval_read,
         tokens: args.tokens.config(max_length(args.tokens.max_length, &models)?),
         train: TrainConfig {
             eval_every: args.eval_every,
@@ -190,9 +191,35 @@ fn check_reference(args: &TrainCommandArgs, objective: &Objective) -> Result<(),
     }
 }
 
+/// What is measured on: pairs of their own, those held out of the data, or nothing.
+fn eval_source(args: &TrainCommandArgs) -> Result<(&[String], DataArgs), CliError> {
+    let read = args.read.part(args.held_out, Part::Eval);
+    if !args.eval_data.is_empty() {
+        // The mix is of the data to train on.
+        let read = read.beside(&args.eval_data, &args.data);
+        return Ok((&args.eval_data, DataArgs { mix: Vec::new(), ..read }));
+    }
+    if args.held_out.eval_fraction.is_none() {
+        return Ok((&[], read));
+    }
+    if is_selection(&args.data) {
+        return Err(CliError::usage(
+            format!("`--eval-fraction` holds pairs out, and `{}` is a selection", args.data[0]),
+            "name the pairs that it was made of with `--eval-data`: those held out of them are measured on",
+        ));
+    }
+    Ok((&args.data, read))
+}
+
 /// Refuses flags that say which pairs to read, and how, where a selection is all that is read.
 fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
     let read = &args.read;
+    if !read.mix.is_empty() && is_selection(&args.data) {
+        return Err(CliError::usage(
+            format!("`--mix` mixes pairs, and `{}` is a selection", args.data[0]),
+            "leave `--mix` out, or give it to `sepo-cli score`",
+        ));
+    }
     let typed = [
         ("--format", read.format.is_some()),
         ("--split", read.split.is_some()),
@@ -200,6 +227,7 @@ fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
         ("--chosen-column", read.chosen_column.is_some()),
         ("--rejected-column", read.rejected_column.is_some()),
         ("--limit", read.limit.is_some()),
+        ("--dedup", read.dedup),
         ("--strict", read.strict),
         ("--max-bad-rows", read.max_bad_rows.is_some()),
     ];

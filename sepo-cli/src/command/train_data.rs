@@ -9,6 +9,7 @@ use sepo_model::Model;
 use sepo_oracle::REFERENCE_LOGPS_FILE;
 use sepo_train::{HeldExamples, Spill, TrainExample};
 
+use super::score_identity::held_out;
 use super::stage;
 use crate::args::{DataArgs, ObjectiveChoice};
 use crate::console::{grouped, say};
@@ -95,6 +96,7 @@ impl ExampleReader<'_> {
         if let [path] = inputs
             && let Ok(reader) = SelectionReader::open(path)
         {
+            check_held_out(reader.meta(), read)?;
             return self.read_selection(reader);
         }
         self.read_pairs(inputs, read)
@@ -136,7 +138,7 @@ impl ExampleReader<'_> {
                 stage::example(pair)
             })
         };
-        let pairs = PairStream::open(inputs, read, self.tokenizer)?;
+        let pairs = PairStream::open(inputs, read, self.tokenizer, &self.spill)?;
         examples::of_pairs(pairs, self.spill.clone(), example)
     }
 
@@ -218,6 +220,26 @@ impl ExampleReader<'_> {
             format!("score and select again with `--max-length {positions}`"),
         ))
     }
+}
+
+/// Refuses a selection that may hold pairs which are to be held out: it has ids only, and no text that could tell.
+fn check_held_out(meta: &SelectionMeta, read: &DataArgs) -> Result<(), CliError> {
+    let Some((fraction, _)) = read.part else { return Ok(()) };
+    let share = fraction.get();
+    let made_with = meta.scores.as_ref().and_then(held_out);
+    if made_with.is_some_and(|made_with| made_with >= share) {
+        return Ok(());
+    }
+    let message = match made_with {
+        None => {
+            format!("the selection was made of all pairs, and `--eval-fraction {share}` is to hold some out")
+        }
+        Some(less) => format!(
+            "the selection was made with `--eval-fraction {less}`, and `--eval-fraction {share}` holds out more"
+        ),
+    };
+    let help = format!("score and select again with `sepo-cli score --eval-fraction {share}`");
+    Err(CliError::usage(message, help))
 }
 
 /// Examples to train on and to measure on, with the log-probs of the reference in `dir`; those of the former are kept in

@@ -10,6 +10,7 @@ use super::Recipe;
 use super::hashes;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
+use super::section::DataSection;
 use crate::args::{ObjectiveArgs, ObjectiveName};
 
 /// The objective with its settings.
@@ -25,6 +26,27 @@ pub(super) fn objective(
     let objective = settings.build(name).map_err(|error| loss_error(places, "train", error))?;
     objective.check().map_err(|error| loss_error(places, "train", error))?;
     Ok(objective)
+}
+
+/// Nothing, where the settings of `[data]` mean something beside each other.
+pub(super) fn data(data: &DataSection, places: &Places) -> Result<(), Located> {
+    if data.eval_fraction.is_some() {
+        if !data.eval.is_empty() {
+            let without = "beside `data.eval`: pairs to measure on are named, or held out of `data.inputs`";
+            return Err(idle(places, "data.eval_fraction", without));
+        }
+        let of_eval = ["data.eval_split", "data.eval_limit"];
+        if let Some(key) = of_eval.into_iter().find(|key| places.has(key)) {
+            return Err(idle(places, key, "where pairs to measure on are held out of `data.inputs`"));
+        }
+    }
+    let of_mix = ["data.mix_seed", "data.mix_end"];
+    if data.mix.is_empty()
+        && let Some(key) = of_mix.into_iter().find(|key| places.has(key))
+    {
+        return Err(idle(places, key, "without `data.mix`"));
+    }
+    Ok(())
 }
 
 /// Nothing, where every setting can be used.

@@ -159,6 +159,10 @@ impl Written {
         let mut data = self.data;
         data.inputs = all_beside(data.inputs).collect();
         data.eval = all_beside(data.eval).collect();
+        check::data(&data, &places)?;
+        if data.eval_fraction.is_some() {
+            data.eval.clone_from(&data.inputs);
+        }
         if data.inputs.is_empty() {
             return Err(missing("data.inputs", "name files, folders or globs: `inputs = [\"pairs.jsonl\"]`"));
         }

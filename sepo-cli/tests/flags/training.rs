@@ -41,7 +41,11 @@ pub(super) fn flags_of_train_change_the_weights_or_are_known_not_to() {
     };
     let train = "train --model model --out out --learning-rate 1e-3";
     let rows = [
-        &[("--gamma 1", Changes), ("--eval-data pairs.jsonl --eval-every 1 --keep-best loss", Same)],
+        &[
+            ("--gamma 1", Changes),
+            ("--eval-fraction 0.3", Changes),
+            ("--eval-data pairs.jsonl --eval-every 1 --keep-best loss", Same),
+        ],
         TRAIN_FLAGS,
         DATA_FLAGS,
     ];
@@ -87,6 +91,7 @@ pub(super) fn flags_of_oracle_change_the_models_or_are_known_not_to() {
     let rows = [
         ("--oracle-fraction 0.4", Changes),
         ("--eval-pairs 2", Changes),
+        ("--eval-fraction 0.3", Changes),
         ("--reference-epochs 2", Changes),
         ("--reference-learning-rate 1e-4", Changes),
     ];
@@ -105,8 +110,9 @@ pub(super) fn flags_of_sft_change_the_weights_or_are_known_not_to() {
         world.read("out/model.safetensors")
     };
     let of_preferences = |flags: &str| flags.starts_with("--beta") || flags.starts_with("--label-smoothing");
-    let rows: Vec<(&str, Effect)> =
+    let mut rows: Vec<(&str, Effect)> =
         TRAIN_FLAGS.iter().filter(|(flags, _)| !of_preferences(flags)).chain(DATA_FLAGS).copied().collect();
+    rows.push(("--eval-fraction 0.3", Changes));
     let base = "sft --model model --data data --out out --learning-rate 1e-3 --batch-size 4";
     assert_all_tried("sft", compare(base, &rows, made));
 }

@@ -4,6 +4,10 @@
 
 mod backward;
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
+#[cfg(feature = "cuda")]
+pub(crate) mod plan;
 mod tile;
 
 use crate::Segments;

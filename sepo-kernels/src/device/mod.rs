@@ -1,14 +1,17 @@
 //! How kernels reach a device: memory and its views, launches and products as forms to fill in, the sources of the kernels
 //! and who compiles them
 //!
-//! An operation's `cuda.rs` checks shapes and fills in a [`Launch`]; an [`Executor`] runs it. There are two: a `Device`,
+//! An operation's `cuda.rs` checks shapes and fills in a [`Launch`]; an [`Executor`] runs it. There are two: a [`Device`],
 //! and, in the tests, a CPU that runs the same text of the same kernels.
 
 mod compile;
+mod cublaslt;
 mod element;
 mod error;
 mod executor;
+mod gpu;
 mod launch;
+mod memory;
 mod partials;
 mod probe;
 mod slice;
@@ -18,7 +21,9 @@ pub use compile::{compile, compiled};
 pub use element::{Bf16, Element, ElementKind, Float};
 pub use error::DeviceError;
 pub use executor::{Executor, Matrix, MatrixProduct};
+pub use gpu::Device;
 pub use launch::{Arg, Kernel, Launch};
+pub use memory::DeviceMemory;
 pub use partials::partials_len;
 pub use probe::{probe_cublaslt, probe_driver, probe_nvrtc};
 pub use slice::{Slice, SliceMut};

@@ -34,6 +34,7 @@ pub fn sources() -> Vec<&'static Source> {
     vec![
         &super::partials::SOURCE,
         &crate::adamw::cuda::SOURCE,
+        &crate::attention::cuda::SOURCE,
         &crate::bias::cuda::SOURCE,
         &crate::embedding::cuda::SOURCE,
         &crate::gather_divergences::cuda::SOURCE,

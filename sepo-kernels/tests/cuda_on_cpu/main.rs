@@ -12,6 +12,7 @@
 mod naive;
 
 mod activations;
+mod attention;
 mod build;
 mod device;
 mod head;

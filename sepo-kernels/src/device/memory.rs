@@ -1,0 +1,100 @@
+//! Memory of a device
+
+#![expect(unsafe_code, reason = "bytes of numbers, and addresses")]
+
+use super::gpu::failed;
+use super::{DeviceError, Element, Slice, SliceMut};
+use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// `len` numbers in the memory of a device; freed, in the order of its stream, when dropped
+#[derive(Debug)]
+pub struct DeviceMemory<T> {
+    bytes: CudaSlice<u8>,
+    stream: Arc<CudaStream>,
+    len: usize,
+    numbers: PhantomData<T>,
+}
+
+impl<T: Element> DeviceMemory<T> {
+    /// Memory whose content is nobody's
+    pub(super) fn unset(stream: &Arc<CudaStream>, len: usize) -> Result<Self, DeviceError> {
+        // The driver refuses to allocate nothing.
+        let n_bytes = (len * T::KIND.bytes()).max(1);
+        // SAFETY: bytes of any content are numbers of an `Element`.
+        let bytes = unsafe { stream.alloc::<u8>(n_bytes) }.map_err(failed("allocating memory"))?;
+        Ok(Self { bytes, stream: stream.clone(), len, numbers: PhantomData })
+    }
+
+    /// Numbers that it holds
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// All of it, to read
+    #[must_use]
+    pub fn slice(&self) -> Slice<'_, T> {
+        let (address, _) = self.bytes.device_ptr(&self.stream);
+        // SAFETY: the allocation has as many numbers and lives as long as `self`; launches run in the order of the stream.
+        unsafe { Slice::from_raw(address, self.len) }
+    }
+
+    /// All of it, to write
+    #[must_use]
+    pub fn slice_mut(&mut self) -> SliceMut<'_, T> {
+        let stream = self.stream.clone();
+        let (address, _) = self.bytes.device_ptr_mut(&stream);
+        // SAFETY: as above, and `self` is borrowed for as long.
+        unsafe { SliceMut::from_raw(address, self.len) }
+    }
+
+    /// Replaces its content
+    ///
+    /// # Errors
+    /// [`DeviceError::Driver`] where the driver fails.
+    ///
+    /// # Panics
+    /// Where there are not as many values.
+    pub fn write(&mut self, values: &[T]) -> Result<(), DeviceError> {
+        assert_eq!(values.len(), self.len, "as many values as there is memory for");
+        if values.is_empty() {
+            return Ok(());
+        }
+        // SAFETY: an `Element` is plain bytes without padding.
+        let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) };
+        self.stream.memcpy_htod(bytes, &mut self.bytes).map_err(failed("copying to the device"))
+    }
+
+    /// Replaces its content by zeros
+    ///
+    /// # Errors
+    /// [`DeviceError::Driver`] where the driver fails.
+    pub fn fill_zero(&mut self) -> Result<(), DeviceError> {
+        self.stream.memset_zeros(&mut self.bytes).map_err(failed("zeroing memory"))
+    }
+
+    /// What stands there when all that was asked for before has run; waits for it
+    ///
+    /// # Errors
+    /// [`DeviceError::Driver`] where the driver or something before failed.
+    pub fn read(&self) -> Result<Vec<T>, DeviceError> {
+        let mut values = vec![T::default(); self.len];
+        if values.is_empty() {
+            return Ok(values);
+        }
+        let n_bytes = size_of_val(values.as_slice());
+        // SAFETY: an `Element` is plain bytes, and any bytes are one.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast::<u8>(), n_bytes) };
+        self.stream.memcpy_dtoh(&self.bytes, bytes).map_err(failed("copying from the device"))?;
+        self.stream.synchronize().map_err(failed("waiting for the device"))?;
+        Ok(values)
+    }
+}
