@@ -105,7 +105,16 @@ fn compare_random<T: Rounded>(on: &OnCpu, n_cases: u64, most: usize, head_dims: 
 #[test]
 fn the_plain_form_agrees_with_the_cpu_form() {
     for on in orders() {
-        compare_random::<f32>(&on, 8, 90, &[1, 8, 33, 128]);
+        compare_random::<f32>(&on, 8, 90, &[1, 8, 33, 64, 128]);
         compare_random::<Bf16>(&on, 4, 60, &[5, 20, 40]);
+    }
+}
+
+/// bf16 weights and sums of bf16 products: what tensor cores make of it, with lanes in the places that PTX gives them
+#[test]
+fn the_tensor_core_form_agrees_with_the_cpu_form() {
+    for on in orders() {
+        compare_random::<Bf16>(&on, 10, 90, &[32, 64]);
+        compare_random::<Bf16>(&on, 5, 150, &[80, 96, 128]);
     }
 }

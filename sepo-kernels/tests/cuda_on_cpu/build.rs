@@ -22,13 +22,14 @@ fn text() -> String {
     let mut text = String::from("#include \"cuda_on_cpu.h\"\n");
     text += Source::prelude();
     for source in sources() {
-        text +=
-            &format!("namespace op_{} {{\n#line 1 \"{}.cu\"\n{}\n}}\n", source.op, source.op, source.text);
+        // Names with C's linkage are the same in every namespace; only a driver looks them up.
+        let kernels = source.text.replace("extern \"C\" ", "");
+        text += &format!("namespace op_{} {{\n#line 1 \"{}.cu\"\n{}\n}}\n", source.op, source.op, kernels);
     }
     text += "#include \"server.h\"\nint main() {\n    return serve({\n";
     for source in sources() {
         for kernel in source.kernels {
-            text += &format!("        entry(\"{kernel}\", op_{}::{kernel}),\n", source.op);
+            text += &format!("        entry(\"{0}/{kernel}\", op_{0}::{kernel}),\n", source.op);
         }
     }
     text + "    });\n}\n"

@@ -199,7 +199,7 @@ impl Executor for OnCpu {
     unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
         assert!(launch.kernel.source.kernels.contains(&launch.kernel.name), "{:?}", launch.kernel.name);
         let mut request = vec![b'L'];
-        put_text(launch.kernel.name, &mut request);
+        put_text(&format!("{}/{}", launch.kernel.source.op, launch.kernel.name), &mut request);
         for n in launch.grid.into_iter().chain([launch.block, launch.shared_bytes, self.seed]) {
             request.extend(n.to_le_bytes());
         }
