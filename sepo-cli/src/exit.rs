@@ -78,6 +78,18 @@ exits_with! {
     crate::report::ReportError => Data,
 }
 
+impl From<sepo_data::DataError> for CliError {
+    fn from(error: sepo_data::DataError) -> Self {
+        use sepo_data::DataError as E;
+        let exit = match &error {
+            E::MixCount { .. } | E::MixWeight { .. } => Exit::Usage,
+            _ => Exit::Data,
+        };
+        let help = crate::remedy::of_data(&error);
+        Self { exit, report: crate::advice::report_or(error, help) }
+    }
+}
+
 /// The code of each library error that knows what to do.
 macro_rules! exits_with_remedy {
     ($($error:ty => $exit:ident, $remedy:ident);* $(;)?) => {$(
@@ -91,7 +103,6 @@ macro_rules! exits_with_remedy {
 }
 
 exits_with_remedy! {
-    sepo_data::DataError => Data, of_data;
     sepo_data::ArtifactError => Data, of_artifact;
     sepo_data::TokenizeError => Usage, of_tokenize;
     sepo_data::TemplateError => Usage, of_template;

@@ -15,6 +15,7 @@ mod interrupt;
 mod length;
 mod machine;
 mod memory;
+mod methods;
 mod model_dir;
 mod pairs;
 mod progress;
@@ -24,6 +25,7 @@ mod recipe;
 mod remedy;
 pub mod report;
 mod shard_error;
+mod step_weights;
 mod undone;
 
 use std::process::ExitCode;

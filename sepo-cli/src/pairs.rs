@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sepo_data::{
-    BadRow, ContentSource, EncodedRow, EncodedRows, PairTokenizer, SkippedPair, TokenizeReport,
-    TokenizedPair, content_hash, open_pairs,
+    BadRow, ContentSource, EncodedRow, EncodedRows, PairSource, PairTokenizer, Part, SkippedPair,
+    SourceCounts, Tally, TokenizeReport, TokenizedPair, content_hash,
 };
+use sepo_train::Spill;
 use serde::Serialize;
 
 use crate::args::DataArgs;
-use crate::console::{grouped, say, warn};
+use crate::console::{grouped, percent, say, warn};
 use crate::exit::{CliError, Exit};
 use crate::undone::Undone;
 
@@ -27,11 +28,29 @@ pub(crate) struct RowCounts {
     pub(crate) used: u64,
     /// Rows that could not be used, by reason.
     pub(crate) unusable: BTreeMap<String, u64>,
+    /// Pairs that were there before, where these are left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) duplicates: u64,
+    /// Pairs of the other part, where some are held out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) of_other_part: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl RowCounts {
     pub(crate) fn n_unusable(&self) -> u64 {
         self.unusable.values().sum()
+    }
+
+    /// Rows that did not become pairs of ids, by reason.
+    pub(crate) fn n_dropped(&self) -> BTreeMap<String, u64> {
+        let left_out = [("duplicate", self.duplicates), ("other-part", self.of_other_part)];
+        let left_out = left_out.into_iter().filter(|(_, n)| *n > 0).map(|(reason, n)| (reason.to_owned(), n));
+        self.unusable.clone().into_iter().chain(left_out).collect()
     }
 }
 
@@ -84,6 +103,8 @@ pub(crate) fn describe_skipped(skipped: &SkippedPair) -> String {
 /// A stream of tokenized pairs, read and tokenized ahead. It ends with the first failure.
 pub(crate) struct PairStream<'a> {
     encoded: EncodedRows,
+    inputs: Vec<String>,
+    tally: Tally,
     /// Tokens of a sequence at most.
     max_length: usize,
     args: &'a DataArgs,
@@ -94,44 +115,42 @@ pub(crate) struct PairStream<'a> {
 }
 
 impl<'a> PairStream<'a> {
-    /// Opens `inputs` and says what format they have and why.
+    /// Opens `inputs` and says what format they have and why; `spill` is of the examples to be made.
     pub(crate) fn open(
         inputs: &[String],
         args: &'a DataArgs,
         tokenizer: &Arc<PairTokenizer>,
+        spill: &Spill,
     ) -> Result<Self, CliError> {
-        Self::open_undone(inputs, args, tokenizer, (Vec::new(), TokenizeReport::default()))
+        Self::open_undone((inputs, args), tokenizer, spill, (Vec::new(), TokenizeReport::default()))
     }
 
     /// The same without the pairs at places that earlier runs have dealt with, and with what became of those.
     pub(crate) fn open_undone(
-        inputs: &[String],
-        args: &'a DataArgs,
+        (inputs, args): (&[String], &'a DataArgs),
         tokenizer: &Arc<PairTokenizer>,
+        spill: &Spill,
         (done, before): (Vec<Range<u64>>, TokenizeReport),
     ) -> Result<Self, CliError> {
-        let reader = open_pairs(inputs, &args.read_config())?;
-        let detected = reader.format();
-        say(format!("data: {} ({})", detected.format, detected.reason));
-        for choice in reader.splits() {
-            say(format!(
-                "data: split `{}` of {} (there are {})",
-                choice.split,
-                choice.folder.display(),
-                choice.available.join(", ")
-            ));
-        }
+        let source = open(inputs, args, spill)?;
+        let tally = source.tally();
         let counts = RowCounts { unusable: before.skipped.clone(), ..RowCounts::default() };
         let met = Met { counts, ..Met::default() };
         let max_length = tokenizer.config().truncation.max_length;
-        let rows = Undone::new(reader.take(args.limit.unwrap_or(usize::MAX)), done);
-        let encoded = tokenizer.encode_rows(rows, rayon::current_num_threads());
-        Ok(Self { encoded, max_length, args, met, has_failed: false, before })
+        let encoded = tokenizer.encode_rows(Undone::new(source, done), rayon::current_num_threads());
+        let inputs = inputs.to_vec();
+        Ok(Self { encoded, inputs, tally, max_length, args, met, has_failed: false, before })
     }
 
     /// Counts so far.
     pub(crate) fn counts(&self) -> RowCounts {
-        RowCounts { used: self.total().n_pairs, ..self.met.counts.clone() }
+        let SourceCounts { n_duplicates, n_other_part, .. } = self.tally.counts();
+        RowCounts {
+            used: self.total().n_pairs,
+            duplicates: n_duplicates,
+            of_other_part: n_other_part,
+            ..self.met.counts.clone()
+        }
     }
 
     /// What tokenization did so far, in this run and before.
@@ -174,8 +193,13 @@ impl<'a> PairStream<'a> {
         for (what, n) in notes.into_iter().filter(|(_, n)| *n > 0) {
             say(format!("data: {} {what}", grouped(n)));
         }
+        let source = self.tally.counts();
+        say_left_out(&self.inputs, self.args, &source);
         for (reason, n) in &counts.unusable {
             warn(format!("{} rows not used: {reason}", grouped(*n)));
+        }
+        if source.n_pairs == 0 && source.n_other_part > 0 {
+            return Err(nothing_of_part(self.args, source.n_other_part));
         }
         if counts.used == 0 {
             return Err(CliError::new(
@@ -210,6 +234,61 @@ impl Iterator for PairStream<'_> {
             }
         }
     }
+}
+
+/// Opens `inputs` as they are to be read, and says what format they have and why.
+pub(crate) fn open(inputs: &[String], args: &DataArgs, spill: &Spill) -> Result<PairSource, CliError> {
+    let source = PairSource::open(inputs, &args.source_config(spill))?;
+    for (detected, input) in source.formats().zip(inputs) {
+        let of = if args.mix.is_empty() { String::new() } else { format!("`{input}` holds ") };
+        say(format!("data: {of}{} ({})", detected.format, detected.reason));
+    }
+    for choice in source.splits() {
+        say(format!(
+            "data: split `{}` of {} (there are {})",
+            choice.split,
+            choice.folder.display(),
+            choice.available.join(", ")
+        ));
+    }
+    Ok(source)
+}
+
+/// Says what was left out of `inputs`, and what was taken of each.
+pub(crate) fn say_left_out(inputs: &[String], args: &DataArgs, source: &SourceCounts) {
+    if args.dedup {
+        say(format!("data: {} duplicates left out", grouped(source.n_duplicates)));
+    }
+    if let Some((fraction, part)) = args.part {
+        let what = match part {
+            Part::Train => "held out",
+            Part::Eval => "not held out, and so left out",
+        };
+        say(format!(
+            "data: {} pairs are {what} (`--eval-fraction {}`)",
+            grouped(source.n_other_part),
+            fraction.get()
+        ));
+    }
+    for (n, input) in source.inputs.iter().zip(inputs) {
+        let share = *n as f64 / source.inputs.iter().sum::<u64>().max(1) as f64;
+        say(format!("data: {} pairs of `{input}`, {}", grouped(*n), percent(Some(share))));
+    }
+    if let Some(input) = source.ended_by.and_then(|input| inputs.get(input)) {
+        say(format!(
+            "data: the mix ends with the last pair of `{input}`; with `--mix-end all` the others go on"
+        ));
+    }
+}
+
+fn nothing_of_part(args: &DataArgs, n_other: u64) -> CliError {
+    let share = args.part.map_or(0.0, |(fraction, _)| fraction.get());
+    let n = grouped(n_other);
+    let message = match args.part {
+        Some((_, Part::Eval)) => format!("`--eval-fraction {share}` holds out none of the {n} pairs"),
+        _ => format!("`--eval-fraction {share}` holds out all of the {n} pairs"),
+    };
+    CliError::new(Exit::Data, message, "choose another share, or use more data")
 }
 
 /// The files that `inputs` name, with their content hashes; folders and globs are named without one.

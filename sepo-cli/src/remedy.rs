@@ -37,6 +37,9 @@ pub(crate) fn of_data(error: &DataError) -> Option<&'static str> {
         E::NotPairs { .. } => {
             "name data with a chosen and a rejected response; `--chosen-column` and `--rejected-column` say which columns they are"
         }
+        E::MixCount { .. } | E::MixWeight { .. } => {
+            "give `--mix` one weight above 0 for each input, in their order, such as `0.7,0.3`"
+        }
         E::UnwritableExtension { .. } => "choose another name for `--out`",
         _ => return None,
     })

@@ -280,14 +280,18 @@ fn paths_start_from_the_recipe_and_typed_ones_from_where_they_are_typed() {
 fn the_example_recipe_has_no_unknown_key() {
     let world = world();
     let text = include_str!("../examples/recipe.toml");
-    // With every key that is commented out put in, but the one that excludes others.
+    // With every key that is commented out put in, but those that exclude others.
     let is_key = |line: &str| {
         let key = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = ")).map(|(key, _)| key);
-        key.is_some_and(|key| key != "reference" && !key.contains(' '))
+        key.is_some_and(|key| !["reference", "eval_fraction"].contains(&key) && !key.contains(' '))
     };
     let all: String = text
         .lines()
-        .map(|line| if is_key(line) || line == "# [score]" { &line[2..] } else { line })
+        .map(
+            |line| {
+                if is_key(line) || ["# [score]", "# [hashes]"].contains(&line) { &line[2..] } else { line }
+            },
+        )
         .map(|line| format!("{line}\n"))
         .collect();
     for (name, text) in [("plain.toml", text), ("all.toml", &all)] {
@@ -317,4 +321,81 @@ fn an_interrupted_run_goes_on_with_the_same_command() {
     assert_eq!(actions(&summary), skipped(3));
     assert_eq!(summary["stages"][3]["why"], "begun and not finished; it goes on where it can");
     assert!(summary["stages"][3]["result"]["resumed_from"].is_u64(), "{summary}");
+}
+
+/// The lines from `[hashes]` on, as a dry run prints them.
+fn hashes(world: &World) -> String {
+    let output = world.command("run recipe.toml --dry-run").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    let from = text.find("[hashes]").unwrap_or_else(|| panic!("{text}"));
+    let lines = text[from..].lines().take_while(|line| line.starts_with('[') || line.contains(" = "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn inputs_are_held_to_the_hashes_that_a_recipe_says() {
+    let world = world();
+    let section = hashes(&world);
+    let pairs = sepo_data::content_hash(world.path("pairs.jsonl")).unwrap();
+    assert!(section.contains(&format!("inputs = \"{pairs}\"")), "{section}");
+    let keys: Vec<&str> = section.lines().skip(1).map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(keys, ["inputs", "eval", "base", "policy"]);
+    world.write("recipe.toml", format!("{RECIPE}\n{section}\n"));
+    let printed = world.sepo("run recipe.toml --dry-run --json").json();
+    assert_eq!(printed["hashes"][0]["blake3"], pairs.as_str());
+
+    world.write("pairs.jsonl", world.read_text("pairs.jsonl").replacen("prompt\":\"", "prompt\":\"So. ", 1));
+    let names = [
+        "`data.inputs` is not what `[hashes]` says: blake3",
+        &format!("expected was {pairs}"),
+        "recipe.toml:28",
+        "--accept-changed",
+    ];
+    for command in ["run recipe.toml", "run recipe.toml --dry-run"] {
+        world.sepo(command).fails(DATA, &names);
+    }
+    assert!(!Path::new(&world.path("out")).exists());
+    let told = world.sepo("run recipe.toml --accept-changed --dry-run").done().stderr;
+    assert!(told.contains("warning: `data.inputs` is not what `[hashes]` says"), "{told}");
+}
+
+#[test]
+fn a_hash_that_is_none_or_has_nothing_to_hold_is_refused() {
+    let world = world();
+    for (line, names) in [
+        ("inputs = \"xyz\"", ["`hashes.inputs` cannot be read", "12 to 64 of the digits"]),
+        ("base = \"0123\"", ["`hashes.base` cannot be read", "--dry-run"]),
+        ("reference = \"0123456789ab\"", ["`hashes.reference` has no meaning", "without `models.reference`"]),
+        ("bases = \"0123456789ab\"", ["unknown key `hashes.bases`", "hashes.base"]),
+    ] {
+        world.write("recipe.toml", format!("{RECIPE}\n[hashes]\n{line}\n"));
+        world.sepo("run recipe.toml --dry-run").fails(USAGE, &names);
+    }
+}
+
+#[test]
+fn a_result_that_somebody_changed_is_refused_or_accepted_and_recorded() {
+    let world = world();
+    world.sepo("run recipe.toml").done();
+    let selection = world.read("out/select/selection.parquet");
+    world
+        .sepo("select --scores out/score/scores.parquet --rule salience --out out/select/selection.parquet")
+        .done();
+    let names = [
+        "the result in `out/select` is not what stage `select` wrote there",
+        "`select/selection.parquet` has other content",
+        "--accept-changed",
+    ];
+    world.sepo("run recipe.toml").fails(DATA, &names);
+    world.sepo("run recipe.toml --dry-run").fails(DATA, &names);
+    let summary = world.sepo("run recipe.toml --accept-changed --json").json();
+    assert_eq!(actions(&summary), skipped(3));
+    let record: Value = serde_json::from_slice(&world.read("out/select/stage.json")).unwrap();
+    assert_eq!(record["accepted"][0]["role"], "select");
+    // Accepted once, it is the stage's.
+    assert_eq!(actions(&world.sepo("run recipe.toml --json").json()), skipped(5));
+    world.write("out/select/selection.parquet", selection);
+    world.sepo("run recipe.toml").fails(DATA, &names);
+    std::fs::remove_dir_all(world.path("out/select")).unwrap();
+    assert_eq!(actions(&world.sepo("run recipe.toml --json").json()), skipped(2));
 }

@@ -3,6 +3,7 @@
 //! **For** programs that train on or score preference data, with whatever model:
 //!
 //! * [`open_pairs`] reads the files that people have, detects their format and names every row that cannot be used.
+//! * [`PairSource`] mixes inputs, leaves out duplicates, and splits off pairs to measure on.
 //! * [`ChatTemplate`] and [`PairTokenizer`] turn a pair into ids once, with a stated border of prompt and response.
 //! * [`PackedBatch`] lays pairs out without padding, what two responses share once, with a row for each wanted
 //!   log-probability.
@@ -59,6 +60,7 @@ mod pair;
 pub mod planted;
 mod side;
 mod small_file;
+mod source;
 mod table;
 mod template;
 mod tokenize;
@@ -79,6 +81,10 @@ pub use lock::{Lock, LockError, LockHolder};
 pub use pack::{PackError, PackItem, PackedBatch, PackedPair, RowPolicy, plan_batches};
 pub use pair::{Message, PairContent, PreferencePair};
 pub use side::Side;
+pub use source::{
+    Dedup, EvalFraction, EvalFractionError, Mix, MixEnd, PairHash, PairSource, Part, SourceConfig,
+    SourceCounts, Tally, pair_hash,
+};
 pub use table::TableFault;
 pub use template::{BUILTIN_NAMES, ChatTemplate, GenerationPrompt, TemplateError, TemplateOrigin};
 pub use tokenize::{

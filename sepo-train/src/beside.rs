@@ -94,7 +94,9 @@ impl<'a> Companion<'a> {
     }
 }
 
-pub(crate) fn reads_divergences(objective: &Objective) -> bool {
+/// Whether the objective reads a divergence from a frozen model, so that [`Beside::reference`] has to be there.
+#[must_use]
+pub fn reads_divergences(objective: &Objective) -> bool {
     objective.inputs().iter().any(|input| matches!(input, Input::ForwardKls | Input::ReverseKls))
 }
 

@@ -53,7 +53,7 @@ mod shuffle;
 mod sums;
 mod train;
 
-pub use beside::{Beside, StepWeights};
+pub use beside::{Beside, StepWeights, reads_divergences};
 pub use best::Best;
 pub use checkpoint::{Damage, checkpoint_folder};
 pub use config::{ActivationPolicy, BestMetric, Scheduler, TrainConfig};

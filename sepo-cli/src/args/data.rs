@@ -1,12 +1,14 @@
 //! Which data, and how it becomes token ids.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use sepo_data::{
-    Bos, Boundary, Eos, LongPrompt, PairFormat, ReadConfig, TemplateChoice, TextHandling, TokenizeConfig,
-    TruncationConfig,
+    Bos, Boundary, DataError, Dedup, Eos, EvalFraction, LongPrompt, Mix, MixEnd, PairFormat, Part,
+    ReadConfig, SourceConfig, TemplateChoice, TextHandling, TokenizeConfig, TruncationConfig,
 };
+use sepo_train::Spill;
 use serde::{Deserialize, Serialize};
 
 /// What the `data` commands read. After a command's own flags: clap puts what follows below the last heading.
@@ -67,16 +69,101 @@ pub(crate) struct DataArgs {
     pub(crate) max_bad_rows: Option<u64>,
     /// Use the first N rows only
     #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    pub(crate) limit: Option<u64>,
+    /// Mix the inputs in these shares, one for each in order, such as `0.7,0.3`; no pair comes twice
+    #[arg(long, value_name = "WEIGHTS", value_delimiter = ',')]
+    pub(crate) mix: Vec<f64>,
+    /// Seed of the mix
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "mix")]
+    pub(crate) mix_seed: u64,
+    /// When the mix ends: with the first input that has no more pairs, or with all
+    #[arg(long, value_enum, default_value_t = MixEndArg::First, requires = "mix")]
+    pub(crate) mix_end: MixEndArg,
+    /// Leave out pairs that were there before: the same prompt, chosen and rejected response
+    #[arg(long)]
+    pub(crate) dedup: bool,
+    /// The one part of a split, where pairs are held out.
+    #[arg(skip)]
+    pub(crate) part: Option<(EvalFraction, Part)>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum MixEndArg {
+    #[default]
+    First,
+    All,
+}
+
+impl From<MixEnd> for MixEndArg {
+    fn from(end: MixEnd) -> Self {
+        match end {
+            MixEnd::First => Self::First,
+            MixEnd::All => Self::All,
+        }
+    }
+}
+
+impl From<MixEndArg> for MixEnd {
+    fn from(end: MixEndArg) -> Self {
+        match end {
+            MixEndArg::First => Self::First,
+            MixEndArg::All => Self::All,
+        }
+    }
+}
+
+/// The flag of commands that tell pairs to train on from pairs to measure on.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Data")]
+pub(crate) struct HeldOutArgs {
+    /// Share of the pairs that is held out, by a hash of their content: trained on are the others, measured on only these
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) eval_fraction: Option<EvalFraction>,
 }
 
 impl DataArgs {
+    /// The same pairs, but of them the one part only; all where no share is held out.
+    pub(crate) fn part(&self, held_out: HeldOutArgs, part: Part) -> Self {
+        Self { part: held_out.eval_fraction.map(|fraction| (fraction, part)), ..self.clone() }
+    }
+
+    /// What is held out of these, where they are the pairs to train on.
+    pub(crate) fn held_out(&self) -> Option<Self> {
+        let part = self.part.filter(|(_, part)| *part == Part::Train);
+        part.map(|(fraction, _)| Self { part: Some((fraction, Part::Eval)), ..self.clone() })
+    }
+
+    pub(crate) fn mix(&self) -> Option<Mix> {
+        let is_mixed = !self.mix.is_empty();
+        is_mixed.then(|| Mix { weights: self.mix.clone(), seed: self.mix_seed, end: self.mix_end.into() })
+    }
+
+    /// Which pairs come out in what order; `spill` is of one collection of examples.
+    pub(crate) fn source_config(&self, spill: &Spill) -> SourceConfig {
+        // Pairs, pairs to measure on and the hashes of either: half as much for these.
+        let dedup = Dedup { bytes_in_memory: spill.bytes_in_memory / 2, dir: spill.dir.clone() };
+        SourceConfig {
+            read: self.read_config(),
+            mix: self.mix(),
+            dedup: self.dedup.then_some(dedup),
+            limit: self.limit,
+            part: self.part,
+        }
+    }
+
     /// The same for `inputs` that are read beside others with the same flags: a split that only the others can have, as
     /// folders do, is not asked of these.
     pub(crate) fn beside(&self, inputs: &[String], others: &[String]) -> Self {
         let has_folder = |inputs: &[String]| inputs.iter().any(|input| std::path::Path::new(input).is_dir());
         let split = self.split.clone().filter(|_| has_folder(inputs) || !has_folder(others));
         Self { split, ..self.clone() }
+    }
+
+    /// The files of each input of a mix, or of all inputs together.
+    pub(crate) fn files(&self, inputs: &[String]) -> Result<Vec<Vec<PathBuf>>, DataError> {
+        // Where the hashes of duplicates would lie has no say.
+        self.source_config(&Spill { bytes_in_memory: 0, dir: PathBuf::new() }).files(inputs)
     }
 
     pub(crate) fn read_config(&self) -> ReadConfig {

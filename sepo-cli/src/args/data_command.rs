@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
+use sepo_data::EvalFraction;
 
-use super::{InputArgs, MachineArgs, TokenArgs};
+use super::{InputArgs, MachineArgs, MemoryArgs, TokenArgs};
 use crate::memory::ByteSize;
 
 #[derive(Debug, Subcommand)]
@@ -15,6 +16,8 @@ pub(crate) enum DataCommand {
     Show(ShowArgs),
     /// Rewrite pairs as JSON lines or Parquet
     Convert(ConvertArgs),
+    /// Write pairs as two files, to train on and to measure on: a pair goes where a hash of its content says
+    Split(SplitArgs),
     /// Write built-in pairs, as many as you like, of which it is known which tokens matter
     Generate(GenerateDataArgs),
 }
@@ -58,6 +61,25 @@ pub(crate) struct ConvertArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SplitArgs {
+    /// Share of the pairs that is held out
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) eval_fraction: EvalFraction,
+    /// File for the pairs to train on: `.jsonl` or `.parquet`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out_train: PathBuf,
+    /// File for the pairs that are held out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out_eval: PathBuf,
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

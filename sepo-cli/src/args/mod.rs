@@ -20,16 +20,20 @@ mod weights;
 use clap::{Parser, Subcommand};
 
 pub(crate) use change::ChangeArgs;
-pub(crate) use data::{DataArgs, ForwardArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice};
-pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs};
+pub(crate) use data::{
+    DataArgs, ForwardArgs, HeldOutArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice,
+};
+pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataArgs, ShowArgs, SplitArgs};
 pub(crate) use lineage::{LineageArgs, ReproduceArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;
-pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName};
+pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName, ObjectivesArgs};
 pub(crate) use run::RunArgs;
 pub(crate) use scope::ScopeArg;
 pub(crate) use select::{RuleArg, RuleSettings, SelectArgs};
-pub(crate) use shown::{ExplainArgs, GenerateArgs, QuickstartArgs, ReportArgs};
+pub(crate) use shown::{
+    BenchCommand, BenchMethodsArgs, ExplainArgs, GenerateArgs, QuickstartArgs, ReportArgs,
+};
 pub(crate) use stage::{EvalArgs, OracleArgs, ScoreArgs, SftArgs, TrainCommandArgs};
 pub(crate) use train::TrainArgs;
 pub(crate) use watch::WatchArgs;
@@ -62,6 +66,8 @@ pub(crate) enum Command {
     Weights(WeightsCommand),
     /// Train a policy on selected tokens, or on whole responses
     Train(TrainCommandArgs),
+    /// Methods that `train --objective` knows, with their settings and needs
+    Objectives(ObjectivesArgs),
     /// Measure a model on held-out pairs
     Eval(EvalArgs),
     /// Sample responses
@@ -78,6 +84,9 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// The whole pipeline on built-in data, in minutes
     Quickstart(QuickstartArgs),
+    /// Compare methods
+    #[command(subcommand)]
+    Bench(BenchCommand),
     /// What this machine offers, what is missing, and the fix
     Doctor(MachineArgs),
 }

@@ -1,9 +1,9 @@
 //! Arguments of the commands whose results people look at.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::{MachineArgs, TemplateArgs};
 
@@ -65,6 +65,42 @@ pub(crate) struct ReportArgs {
     /// File to write [default: `report.html` in the folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: MachineArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Train every method on built-in data of which the true utility is known, and rank them
+    Methods(BenchMethodsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchMethodsArgs {
+    /// Folder for everything that is made; the same command goes on there
+    #[arg(long, value_name = "DIR", default_value = "sepo-bench-methods")]
+    pub(crate) out: PathBuf,
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub(crate) seeds: NonZeroU64,
+    /// The first of them
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) first_seed: u64,
+    /// Only this method; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Preference pairs
+    #[arg(long, value_name = "N", default_value = "1600")]
+    pub(crate) pairs: NonZeroUsize,
+    /// Texts that the base model learns from
+    #[arg(long, value_name = "N", default_value = "8000")]
+    pub(crate) base_texts: NonZeroUsize,
+    /// Prompts to choose a learning rate on; twice as many to judge on
+    #[arg(long, value_name = "N", default_value = "150")]
+    pub(crate) prompts: NonZeroUsize,
+    /// Learning rates of which each method gets its best
+    #[arg(long, value_name = "X", value_delimiter = ',', default_value = "3e-4,1e-3", num_args = 1..)]
+    pub(crate) learning_rates: Vec<f64>,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::shards::ShardArgs;
 use super::train::DtypeArg;
 use super::watch::BestArg;
 use super::{
-    ChangeArgs, DataArgs, ForwardArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName, PairArgs,
-    TokenArgs, TrainArgs,
+    ChangeArgs, DataArgs, ForwardArgs, HeldOutArgs, MachineArgs, MemoryArgs, ObjectiveArgs, ObjectiveName,
+    PairArgs, TokenArgs, TrainArgs,
 };
 
 #[derive(Debug, Args)]
@@ -22,6 +22,8 @@ pub(crate) struct SftArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
     #[command(flatten)]
     pub(crate) train: TrainArgs,
     #[command(flatten)]
@@ -64,6 +66,8 @@ pub(crate) struct OracleArgs {
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
+    #[command(flatten)]
     pub(crate) train: TrainArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
@@ -94,6 +98,8 @@ pub(crate) struct ScoreArgs {
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
+    #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]
     pub(crate) change: ChangeArgs,
@@ -102,6 +108,7 @@ pub(crate) struct ScoreArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("measured").multiple(true).args(["eval_data", "eval_fraction"])))]
 pub(crate) struct TrainCommandArgs {
     /// Model folder to start from
     #[arg(long, value_name = "DIR")]
@@ -109,8 +116,8 @@ pub(crate) struct TrainCommandArgs {
     /// `selection.parquet`, or pairs
     #[arg(long, value_name = "DATA", required = true, num_args = 1..)]
     pub(crate) data: Vec<String>,
-    /// Loss
-    #[arg(long, value_enum)]
+    /// Loss; `sepo-cli objectives` lists them with their needs
+    #[arg(long, value_name = "NAME", value_parser = ObjectiveName::parser(), hide_possible_values = true)]
     pub(crate) objective: ObjectiveName,
     /// Frozen reference, for objectives that compare with one
     #[arg(long, value_name = "DIR")]
@@ -122,7 +129,7 @@ pub(crate) struct TrainCommandArgs {
     #[arg(long, value_name = "DATA", num_args = 1..)]
     pub(crate) eval_data: Vec<String>,
     /// Steps between evaluations [default: at the end only]
-    #[arg(long, value_name = "STEPS", requires = "eval_data")]
+    #[arg(long, value_name = "STEPS", requires = "measured")]
     pub(crate) eval_every: Option<u64>,
     /// Keep the checkpoint of the best evaluation too
     #[arg(long, value_enum, value_name = "METRIC", requires = "eval_every")]
@@ -131,6 +138,8 @@ pub(crate) struct TrainCommandArgs {
     pub(crate) objective_settings: ObjectiveArgs,
     #[command(flatten)]
     pub(crate) read: DataArgs,
+    #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
     #[command(flatten)]
     pub(crate) tokens: TokenArgs,
     #[command(flatten)]
@@ -158,6 +167,8 @@ pub(crate) struct EvalArgs {
     pub(crate) forward: ForwardArgs,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) held_out: HeldOutArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]

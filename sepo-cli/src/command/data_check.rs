@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sepo_data::{
-    DataError, EncodedPair, EncodedRow, PairContent, PairFormat, PairReader, PairRow, PairTokenizer,
-    PreferencePair, TokenizeReport, format::TextItem, open_pairs, open_texts,
+    DataError, Detected, EncodedPair, EncodedRow, PairContent, PairFormat, PairRow, PairSource,
+    PairTokenizer, PreferencePair, SourceCounts, TokenizeReport, format::TextItem, open_texts,
 };
 use serde::Serialize;
 
@@ -15,8 +15,9 @@ use crate::args::CheckArgs;
 use crate::console::{grouped, percent, result};
 use crate::exit::{CliError, Exit};
 use crate::length::max_length_of_tokenizer;
+use crate::memory::Memory;
 use crate::model_dir::load_tokenizer;
-use crate::pairs::{describe as describe_bad, describe_skipped};
+use crate::pairs::{describe as describe_bad, describe_skipped, say_left_out};
 
 /// What is in a data set.
 #[derive(Debug, Default, Serialize)]
@@ -36,6 +37,8 @@ struct Check {
     lengths: BTreeMap<&'static str, Lengths>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tokenized: Option<TokenizeReport>,
+    /// What came of the rows before any was looked at; of texts, nothing.
+    source: SourceCounts,
 }
 
 /// Lengths of one part, in powers of two: bucket `i` holds lengths from `2^i` up, the first one also 0.
@@ -62,7 +65,7 @@ impl Lengths {
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
-    let config = args.input.read.read_config();
+    let config = args.input.read.source_config(&Memory::default().spill(&std::env::temp_dir()));
     let load = |dir: &PathBuf| {
         let length = max_length_of_tokenizer(args.tokens.max_length, dir);
         load_tokenizer(dir, &args.tokens.config(length))
@@ -80,9 +83,18 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
         ..Check::default()
     };
     let mut bad_rows = BadRows::naming_at_most(args.show_bad_rows);
-    match open_pairs(&args.input.inputs, &config) {
-        Ok(reader) => check.read_pairs(args, reader, tokenizer, &mut bad_rows)?,
-        Err(DataError::NotPairs { .. }) => check.read_texts(args, &mut bad_rows)?,
+    match PairSource::open(&args.input.inputs, &config) {
+        Ok(source) => {
+            let tally = source.tally();
+            check.read_pairs(source, tokenizer, &mut bad_rows)?;
+            check.source = tally.counts();
+            check.rows = check.source.n_rows;
+            say_left_out(&args.input.inputs, &args.input.read, &check.source);
+        }
+        Err(DataError::NotPairs { .. }) => {
+            refuse_of_pairs(args)?;
+            check.read_texts(args, &mut bad_rows)?;
+        }
         Err(error) => return Err(error.into()),
     }
     (check.unusable, check.bad_rows) = bad_rows.finish();
@@ -90,14 +102,14 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     if check.usable == 0 {
         return Err(CliError::new(Exit::Data, "no row of the data can be used", "see the reasons above"));
     }
-    if args.input.read.strict && check.usable < check.rows {
+    let unusable: u64 = check.unusable.values().sum();
+    if args.input.read.strict && unusable > 0 {
         return Err(CliError::new(
             Exit::Data,
             "some rows cannot be used",
             "mend them, or leave `--strict` out",
         ));
     }
-    let unusable = check.rows - check.usable;
     if args.input.read.max_bad_rows.is_some_and(|bound| unusable > bound) {
         return Err(CliError::new(
             Exit::Data,
@@ -108,25 +120,37 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
+/// Texts have no prompt and no responses that could be the same, and are read as they come.
+fn refuse_of_pairs(args: &CheckArgs) -> Result<(), CliError> {
+    let read = &args.input.read;
+    let typed = [("--mix", !read.mix.is_empty()), ("--dedup", read.dedup)];
+    match typed.into_iter().find(|(_, is_typed)| *is_typed) {
+        Some((flag, _)) => {
+            let message = format!("`{flag}` is for pairs, and the data holds plain text");
+            Err(CliError::usage(message, format!("leave `{flag}` out")))
+        }
+        None => Ok(()),
+    }
+}
+
 impl Check {
     fn read_pairs(
         &mut self,
-        args: &CheckArgs,
-        reader: PairReader,
+        source: PairSource,
         tokenizer: Option<PairTokenizer>,
         bad_rows: &mut BadRows,
     ) -> Result<(), CliError> {
-        self.format = reader.format().format.to_string();
-        self.reason.clone_from(&reader.format().reason);
-        self.splits = reader
-            .splits()
-            .iter()
-            .map(|split| format!("{} of {}", split.split, split.folder.display()))
-            .collect();
-        let rows = reader.take(args.input.read.limit.unwrap_or(usize::MAX));
+        let of_each = |part: fn(&Detected) -> String| {
+            let mut found: Vec<String> = source.formats().map(part).collect();
+            found.dedup();
+            found.join("; ")
+        };
+        self.format = of_each(|found| found.format.to_string());
+        self.reason = of_each(|found| found.reason.clone());
+        self.splits =
+            source.splits().map(|split| format!("{} of {}", split.split, split.folder.display())).collect();
         let Some(tokenizer) = tokenizer else {
-            for row in rows {
-                self.rows += 1;
+            for row in source {
                 match row? {
                     PairRow::Pair(pair) => self.add_text(&pair),
                     PairRow::Bad(bad) => bad_rows.add(bad.reason.name(), || describe_bad(&bad)),
@@ -134,9 +158,8 @@ impl Check {
             }
             return Ok(());
         };
-        let mut encoded = Arc::new(tokenizer).encode_rows(rows, rayon::current_num_threads());
+        let mut encoded = Arc::new(tokenizer).encode_rows(source, rayon::current_num_threads());
         for row in encoded.by_ref() {
-            self.rows += 1;
             match row? {
                 EncodedRow::Pair(EncodedPair { pair, .. }) => self.add([
                     ("prompt", pair.prompt_ids.len()),
@@ -175,7 +198,9 @@ impl Check {
         let reader = open_texts(&args.input.inputs, &args.input.read.read_config())?;
         self.format = PairFormat::Text.to_string();
         self.reason.clone_from(&reader.format().reason);
-        for item in reader.take(args.input.read.limit.unwrap_or(usize::MAX)) {
+        let limit =
+            args.input.read.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        for item in reader.take(limit) {
             self.rows += 1;
             match item? {
                 TextItem::Text(row) => self.add([("text", row.text.len())]),

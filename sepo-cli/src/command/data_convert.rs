@@ -1,27 +1,31 @@
 //! `sepo-cli data convert`
 
-use sepo_data::{PairRow, format::PairWriter, open_pairs};
+use sepo_data::{PairRow, format::PairWriter};
 use serde::Serialize;
 
 use crate::args::ConvertArgs;
-use crate::console::{grouped, result, say, warn};
+use crate::console::{grouped, result, warn};
 use crate::exit::{CliError, Exit};
-use crate::pairs::describe as describe_bad;
+use crate::memory::Memory;
+use crate::pairs::{describe as describe_bad, open, say_left_out};
 
 #[derive(Debug, Serialize)]
 struct Converted {
     written: u64,
     unusable: u64,
+    /// Left out, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicates: Option<u64>,
 }
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let _lock = crate::claim::file(&args.out)?;
-    let reader = open_pairs(&args.input.inputs, &args.input.read.read_config())?;
-    say(format!("data: {} ({})", reader.format().format, reader.format().reason));
+    let mut source =
+        open(&args.input.inputs, &args.input.read, &Memory::default().spill(&std::env::temp_dir()))?;
     let mut writer = PairWriter::create(&args.out)?;
     let (mut unusable, mut is_empty) = (0, true);
-    for row in reader.take(args.input.read.limit.unwrap_or(usize::MAX)) {
+    for row in source.by_ref() {
         match row? {
             PairRow::Pair(pair) => {
                 writer.write(&pair.content)?;
@@ -45,7 +49,11 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
         return Err(CliError::new(Exit::Data, "no row of the data can be used", help));
     }
     let written = writer.finish()?;
-    result(args.machine.form(), &Converted { written, unusable }, |converted| {
+    let counts = source.tally().counts();
+    say_left_out(&args.input.inputs, &args.input.read, &counts);
+    let duplicates = args.input.read.dedup.then_some(counts.n_duplicates);
+    let converted = Converted { written, unusable, duplicates };
+    result(args.machine.form(), &converted, |converted| {
         format!(
             "{} pairs written to `{}`, {} rows not usable",
             grouped(converted.written),

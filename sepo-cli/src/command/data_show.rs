@@ -1,12 +1,15 @@
 //! `sepo-cli data show`
 
-use sepo_data::{PairContent, PairRow, PairTokenizer, PreferencePair, TokenizedResponse, open_pairs};
+use std::cmp::Ordering;
+
+use sepo_data::{PairContent, PairRow, PairSource, PairTokenizer, PreferencePair, TokenizedResponse};
 use serde::Serialize;
 
 use crate::args::ShowArgs;
 use crate::console::result;
 use crate::exit::{CliError, Exit};
 use crate::length::max_length_of_tokenizer;
+use crate::memory::Memory;
 use crate::model_dir::load_tokenizer;
 use crate::pairs::describe as describe_bad;
 
@@ -46,12 +49,9 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let length = max_length_of_tokenizer(args.tokens.max_length, &args.tokenizer);
     let tokenizer = load_tokenizer(&args.tokenizer, &args.tokens.config(length))?;
-    let mut reader = open_pairs(&args.input.inputs, &args.input.read.read_config())?;
-    let format = reader.format().format.to_string();
-    let at = usize::try_from(args.row).map_err(|error| CliError::of(Exit::Usage, error))?;
-    let row = reader.nth(at).transpose()?.ok_or_else(|| {
-        CliError::new(Exit::Data, format!("the data has no row {}", args.row), "rows are numbered from 0")
-    })?;
+    let scratch = Memory::default().spill(&std::env::temp_dir());
+    let source = PairSource::open(&args.input.inputs, &args.input.read.source_config(&scratch))?;
+    let (row, format) = find(source, args.row)?;
     let pair = match row {
         PairRow::Pair(pair) => pair,
         PairRow::Bad(bad) => {
@@ -78,6 +78,23 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
     };
     result(args.machine.form(), &shown, describe)?;
     Ok(Exit::Done)
+}
+
+/// The row of this number, and its format.
+fn find(mut source: PairSource, number: u64) -> Result<(PairRow, String), CliError> {
+    let absent = |message| Err(CliError::new(Exit::Data, message, "rows are numbered from 0"));
+    while let Some(row) = source.next().transpose()? {
+        match (source.n_rows() - 1).cmp(&number) {
+            Ordering::Less => {}
+            Ordering::Equal => return Ok((row, source.format().format.to_string())),
+            Ordering::Greater => break,
+        }
+    }
+    // It was read, and did not come out.
+    if source.n_rows() > number {
+        return absent(format!("row {number} of the data is a duplicate, which `--dedup` leaves out"));
+    }
+    absent(format!("the data has no row {number}"))
 }
 
 /// One row is shown, so bounds on many rows have no meaning.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sepo_data::TokenizeConfig;
+use sepo_data::{Part, TokenizeConfig};
 use sepo_loss::Objective;
 use sepo_train::{EvalReport, Footprint, evaluate_pairs};
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Exit, CliError> {
         model: &args.model,
         reference: args.reference.as_deref(),
         data: &pairs.data,
-        read: &pairs.read,
+        read: &pairs.read.part(args.held_out, Part::Eval),
         tokens: pairs.tokens.config(max_length(pairs.tokens.max_length, &models)?),
         beta: args.beta,
         tokens_per_batch: args.forward.tokens_per_batch.get(),
@@ -71,8 +71,8 @@ pub(crate) fn make(job: &EvalJob<'_>) -> Result<EvalResult, CliError> {
     let model = load_model("model", job.model)?;
     let tokenizer = Arc::new(load_tokenizer(job.model, &job.tokens)?);
     check_fit(&model, &tokenizer)?;
-    let pairs = PairStream::open(job.data, job.read, &tokenizer)?;
     let spill = job.memory.spill(job.scratch);
+    let pairs = PairStream::open(job.data, job.read, &tokenizer, &spill)?;
     let mut held = examples::of_pairs(pairs, spill.clone(), |pair| Ok(stage::example(pair)))?;
     let objective = match job.reference {
         None => Objective::Sft,

@@ -5,11 +5,13 @@ mod data_check;
 mod data_convert;
 mod data_generate;
 mod data_show;
+mod data_split;
 mod doctor;
 pub(crate) mod eval;
 mod explain;
 mod generate;
 mod lineage;
+mod objectives;
 pub(crate) mod oracle;
 mod report;
 mod reproduce;
@@ -29,7 +31,7 @@ mod weights;
 pub(crate) use explain::heatmap;
 pub(crate) use report::{curves, find_runs};
 
-use crate::args::{Cli, Command, DataCommand};
+use crate::args::{BenchCommand, Cli, Command, DataCommand};
 use crate::exit::{CliError, Exit};
 
 /// Runs the command that was typed.
@@ -49,6 +51,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Data(DataCommand::Check(args)) => data_check::run(&args),
         Command::Data(DataCommand::Show(args)) => data_show::run(&args),
         Command::Data(DataCommand::Convert(args)) => data_convert::run(&args),
+        Command::Data(DataCommand::Split(args)) => data_split::run(&args),
         Command::Data(DataCommand::Generate(args)) => data_generate::run(&args),
         Command::Sft(args) => sft::run(&args),
         Command::Oracle(args) => oracle::run(&args),
@@ -56,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Select(args) => select::run(&args),
         Command::Weights(command) => weights::run(&command),
         Command::Train(args) => train::run(&args),
+        Command::Objectives(args) => objectives::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Explain(args) => explain::run(&args),
@@ -64,6 +68,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Reproduce(args) => reproduce::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Quickstart(args) => crate::quickstart::run(&args),
+        Command::Bench(BenchCommand::Methods(args)) => crate::methods::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     }
 }

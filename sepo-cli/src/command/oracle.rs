@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sepo_data::TokenizeConfig;
+use sepo_data::{Part, TokenizeConfig};
 use sepo_loss::Objective;
 use sepo_model::Model;
 use sepo_oracle::{DpoConfig, REFERENCE_LOGPS_FILE, Subset, train_oracle, train_reference};
 use sepo_train::{
-    EvalReport, Examples, Footprint, RunOptions, TrainConfig, TrainData, TrainOutcome, evaluate_pairs,
+    EvalReport, Examples, Footprint, HeldExamples, RunOptions, TrainConfig, TrainData, TrainOutcome,
+    evaluate_pairs,
 };
 use serde::Serialize;
 
@@ -37,6 +38,7 @@ pub(crate) struct OracleJob<'a> {
     /// A reference to use, instead of fine-tuning one.
     pub(crate) reference: Option<&'a Path>,
     pub(crate) data: &'a [String],
+    /// How pairs are read; where some are held out, these measure both models, instead of those that they have not seen.
     pub(crate) read: &'a DataArgs,
     pub(crate) tokens: TokenizeConfig,
     /// Share of the pairs that both models see.
@@ -82,7 +84,7 @@ pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
         model: &args.model,
         reference: args.reference.as_deref(),
         data: &pairs.data,
-        read: &pairs.read,
+        read: &pairs.read.part(args.held_out, Part::Train),
         tokens: pairs.tokens.config(max_length(pairs.tokens.max_length, &[start])?),
         fraction: args.oracle_fraction,
         eval_pairs: args.eval_pairs,
@@ -120,8 +122,13 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
         claim::check_model(&job.out.join(part), &base.config)?;
     }
     let record = record(job)?;
-    let pairs = PairStream::open(job.data, job.read, &tokenizer)?;
-    let held = examples::of_pairs(pairs, job.memory.spill(job.out), |pair| Ok(stage::example(pair)))?;
+    let spill = job.memory.spill(job.out);
+    let read = |read: &DataArgs| -> Result<HeldExamples, CliError> {
+        let pairs = PairStream::open(job.data, read, &tokenizer, &spill)?;
+        examples::of_pairs(pairs, spill.clone(), |pair| Ok(stage::example(pair)))
+    };
+    let held = read(job.read)?;
+    let eval = job.read.held_out().as_ref().map(read).transpose()?;
     let all = held.examples();
     let subset = Subset::draw(all.len(), job.fraction, job.train.seed)?;
     let used = all.picked(&subset.used);
@@ -132,19 +139,25 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
         Ok(reference) => reference,
         Err(exit) => return Ok(Err(exit)),
     };
-    let counts = [("pairs", subset.used.len() as u64), ("pairs_held_out", subset.held_out.len() as u64)];
+    let first: Vec<u32> = (0..).take(eval.as_ref().map_or(0, |eval| eval.examples().len())).collect();
+    let (from, held_out) = match &eval {
+        Some(eval) => (eval.examples(), &first),
+        None => (all, &subset.held_out),
+    };
+    let pairs_held_out = held_out.len();
+    let held_out = &held_out[..pairs_held_out.min(job.eval_pairs)];
+    let counts = [("pairs", subset.used.len() as u64), ("pairs_held_out", pairs_held_out as u64)];
     record_reference(job, &record, provenance::counts(counts))?;
-    let held_out = &subset.held_out[..subset.held_out.len().min(job.eval_pairs)];
     let (oracle, outcome) = match make_oracle(job, &reference, used)? {
         Ok(made) => made,
         Err(exit) => return Ok(Err(exit)),
     };
     record_oracle(job, record, provenance::counts([counts[0], counts[1], ("steps", outcome.total_steps)]))?;
-    let held_out = measure(job, &reference, &oracle, all.picked(held_out))?;
+    let held_out = measure(job, &reference, &oracle, from.picked(held_out))?;
     Ok(Ok(OracleResult {
         max_length: job.tokens.truncation.max_length,
         pairs_used: subset.used.len(),
-        pairs_held_out: subset.held_out.len(),
+        pairs_held_out,
         oracle: outcome,
         held_out,
     }))

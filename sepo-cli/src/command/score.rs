@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sepo_data::{ContentSource, OtherRun, PairTokenizer, ScoresMeta, ShardStore, TokenizeConfig};
+use sepo_data::{ContentSource, OtherRun, PairTokenizer, Part, ScoresMeta, ShardStore, TokenizeConfig};
 use sepo_model::{Dtype, Model};
 use sepo_select::{FinishedShards, Scorer, ShardConfig, ShardProgress, ShardedScores};
 use sepo_train::Footprint;
 
-use super::score_identity::{identity, sources};
+use super::score_identity::{identity, source_meta, sources};
 use super::score_record::record;
 pub(crate) use super::score_result::describe;
 use super::score_result::{ScoreResult, Seconds};
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
         oracle: &args.oracle,
         reference: &args.reference,
         data: &pairs.data,
-        read: &pairs.read,
+        read: &pairs.read.part(args.held_out, Part::Train),
         tokens: pairs.tokens.config(length),
         shards: ShardConfig {
             tokens_per_batch: args.forward.tokens_per_batch.get(),
@@ -92,8 +92,9 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     let resumed = store.done_report();
     say_resumed(&store, resumed.n_pairs);
     let resumed_pairs = resumed.n_pairs;
-    let mut stream =
-        PairStream::open_undone(job.data, job.read, &tokenizer, (store.done().to_vec(), resumed))?;
+    let spill = job.memory.spill(folder(job.out));
+    let done = (store.done().to_vec(), resumed);
+    let mut stream = PairStream::open_undone((job.data, job.read), &tokenizer, &spill, done)?;
     let loaded = Instant::now();
 
     let mut scores = ShardedScores::new(&mut scorer, job.shards, store, meta.clone());
@@ -114,7 +115,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     let scored = Instant::now();
     stream.close()?;
     let rows = stream.counts();
-    meta.n_dropped.clone_from(&rows.unusable);
+    meta.n_dropped = rows.n_dropped();
     // Not in the shards, each of which would hold it again.
     meta.extra.insert(RECORD_KEY.to_owned(), provenance::to_value(&record)?);
     let made = finished.progress();
@@ -141,6 +142,11 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
         tokens_per_s: rate(made.n_tokens),
         seconds,
     }))
+}
+
+/// The folder that a file lies in.
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// A folder that goes with the job if nothing has come into it, as where the data cannot be used.
@@ -190,6 +196,7 @@ fn meta(
         device: "cpu".to_owned(),
         max_length: Some(job.tokens.truncation.max_length as u64),
         eos_token_id: tokenizer.special_tokens().eos.map(|eos| eos.id),
+        extra: source_meta(job.read),
         ..ScoresMeta::default()
     })
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sepo_data::{ContentSource, PairTokenizer, TemplateChoice, TokenizeConfig, content_hash, input_files};
+use sepo_data::{ContentSource, PairTokenizer, ScoresMeta, TemplateChoice, TokenizeConfig, content_hash};
 use serde_json::{Map, Value, json};
 
 use super::score::ScoreJob;
@@ -29,7 +29,7 @@ pub(super) fn sources(data: &[String], read: &DataArgs) -> Result<Vec<ContentSou
             path: without_credentials(&path.display().to_string()),
         })
     };
-    input_files(data, &read.read_config())?.into_iter().map(source).collect()
+    read.files(data)?.into_iter().flatten().map(source).collect()
 }
 
 /// The identity of a scoring run. Paths have no part in it.
@@ -51,6 +51,7 @@ pub(super) fn identity(
         "split": read.split,
         "columns": [&read.prompt_column, &read.chosen_column, &read.rejected_column],
         "limit": read.limit,
+        "source": source(job)?,
         "tokens": tokens(&job.tokens)?,
         "tokens_per_batch": job.shards.tokens_per_batch,
         "tokens_per_shard": job.shards.tokens_per_shard,
@@ -61,6 +62,45 @@ pub(super) fn identity(
         Value::Object(identity) => Ok(identity),
         other => unreachable!("{other} was written as an object"),
     }
+}
+
+/// What decides which pairs of its inputs come out in what order; null for all of them one after the other.
+fn source(job: &ScoreJob<'_>) -> Result<Value, CliError> {
+    let mut source = source_meta(job.read);
+    if let Some(Value::Object(fields)) = source.get_mut(SOURCE_KEY)
+        && !job.read.mix.is_empty()
+    {
+        // Which file belongs to which input of the mix.
+        let files = job.read.files(job.data)?;
+        let n_files: Vec<usize> = files.iter().map(Vec::len).collect();
+        fields.insert("n_files".to_owned(), n_files.into());
+    }
+    Ok(source.remove(SOURCE_KEY).unwrap_or_default())
+}
+
+/// The key of scores' metadata under which stands how inputs became pairs.
+const SOURCE_KEY: &str = "source";
+
+/// How inputs became pairs, for the metadata of scores; nothing where they are read one after the other and whole.
+pub(super) fn source_meta(read: &DataArgs) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if let Some(mix) = read.mix() {
+        fields.insert("mix".to_owned(), json!(mix));
+    }
+    if read.dedup {
+        fields.insert("dedup".to_owned(), true.into());
+    }
+    if let Some((fraction, part)) = read.part {
+        fields.insert("eval_fraction".to_owned(), json!(fraction));
+        fields.insert("part".to_owned(), json!(part));
+    }
+    let source = (!fields.is_empty()).then(|| (SOURCE_KEY.to_owned(), Value::Object(fields)));
+    source.into_iter().collect()
+}
+
+/// The share that was held out when these scores were made.
+pub(super) fn held_out(scores: &ScoresMeta) -> Option<f64> {
+    scores.extra.get(SOURCE_KEY)?.get("eval_fraction")?.as_f64()
 }
 
 fn model(dir: &Path, weights: &str) -> Result<Value, CliError> {

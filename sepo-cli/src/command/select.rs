@@ -65,9 +65,10 @@ pub(crate) fn make(job: &SelectJob<'_>) -> Result<SelectReport, CliError> {
 fn record(job: &SelectJob<'_>, tokenizer: Option<&PairTokenizer>) -> Result<Record, CliError> {
     let folder = job.out.parent().unwrap_or(Path::new(""));
     let mut origin = Origin::beside(folder, job.on_change);
+    let scores = ScoresReader::open(job.scores)?;
     origin.file("scores", job.scores)?;
     if let (Some(dir), Some(ours)) = (job.tokenizer, tokenizer.and_then(PairTokenizer::tokenizer_hash))
-        && let Some(made_with) = ScoresReader::open(job.scores)?.meta().tokenizer.as_ref()
+        && let Some(made_with) = scores.meta().tokenizer.as_ref()
     {
         let differences = stage::other_hash("tokenizer.json", &made_with.content_hash, ours);
         let what = format!("the scores were made with another tokenizer than that in `{}`", dir.display());

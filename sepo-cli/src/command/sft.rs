@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sepo_data::TokenizeConfig;
+use sepo_data::{Part, TokenizeConfig};
 use sepo_loss::Objective;
-use sepo_train::{Footprint, TrainConfig, TrainData};
+use sepo_train::{Footprint, HeldExamples, TrainConfig, TrainData};
 
 use super::stage::{self, Trained};
 use crate::args::{DataArgs, SftArgs};
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
     let job = SftJob {
         model: &args.model,
         data: &args.pairs.data,
-        read: &args.pairs.read,
+        read: &args.pairs.read.part(args.held_out, Part::Train),
         tokens: tokens.config(max_length(tokens.max_length, &[&args.model])?),
         train: args.train.config(LEARNING_RATE),
         memory: args.memory.memory(),
@@ -77,9 +77,14 @@ pub(crate) fn make(job: &SftJob<'_>) -> Result<Result<Trained, Exit>, CliError> 
     origin.model("model", job.model)?;
     origin.data("data", job.data, job.read)?;
     origin.template(&job.tokens)?;
-    let pairs = PairStream::open(job.data, job.read, &tokenizer)?;
-    let held = examples::of_pairs(pairs, job.memory.spill(job.out), |pair| Ok(stage::chosen_only(pair)))?;
-    let data = TrainData::new(held.examples());
+    let spill = job.memory.spill(job.out);
+    let read = |read: &DataArgs| -> Result<HeldExamples, CliError> {
+        let pairs = PairStream::open(job.data, read, &tokenizer, &spill)?;
+        examples::of_pairs(pairs, spill.clone(), |pair| Ok(stage::chosen_only(pair)))
+    };
+    let held = read(job.read)?;
+    let eval = job.read.held_out().as_ref().map(read).transpose()?.unwrap_or_default();
+    let data = TrainData::new(held.examples()).with_eval(eval.examples());
     let _lock = claim::folder(job.out, lock)?;
     let outcome = stage::run("sft", &mut model, data, (&Objective::Sft, &job.train), job.out)?;
     if let Some(exit) = stage::stopped(&outcome, job.out) {
@@ -95,5 +100,10 @@ pub(crate) fn make(job: &SftJob<'_>) -> Result<Result<Trained, Exit>, CliError> 
 
 fn describe(Trained { outcome, .. }: &Trained, out: &Path) -> String {
     let loss = outcome.last_step.as_ref().and_then(|step| step.loss);
-    format!("{} steps, last loss {}; model in `{}`", outcome.total_steps, number(loss), out.display())
+    let mut text =
+        format!("{} steps, last loss {}; model in `{}`", outcome.total_steps, number(loss), out.display());
+    if let Some(eval) = &outcome.eval {
+        text += &format!("\nevaluation: loss {} on {} held-out pairs", number(eval.loss), eval.n);
+    }
+    text
 }

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sepo_data::TokenizeConfig;
+use sepo_data::{Part, TokenizeConfig};
 use sepo_loss::Objective;
-use sepo_train::{Footprint, HeldExamples, TrainConfig, TrainData, checkpoint_folder};
+use sepo_train::{
+    Beside, Footprint, HeldExamples, TrainConfig, TrainData, checkpoint_folder, reads_divergences,
+};
 
 use super::stage::{self, Trained};
 use super::train_data::{ExampleReader, add_reference, is_selection};
@@ -52,14 +54,15 @@ pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
     crate::interrupt::save_by(args.train.watch.save_by);
     let models: Vec<&Path> =
         std::iter::once(&args.model).chain(&args.reference).map(PathBuf::as_path).collect();
+    let (eval_data, eval_read) = eval_source(args)?;
     let job = TrainJob {
         model: &args.model,
         data: &args.data,
-        read: &args.read.beside(&args.data, &args.eval_data),
+        read: &args.read.beside(&args.data, &args.eval_data).part(args.held_out, Part::Train),
         objective: ObjectiveChoice { name: args.objective, settings: args.objective_settings.clone() },
         reference: args.reference.as_deref(),
-        eval_data: &args.eval_data,
-        eval_read: &args.read.beside(&args.eval_data, &args.data),
+        eval_data,
+        eval_read: &eval_read,
         tokens: args.tokens.config(max_length(args.tokens.max_length, &models)?),
         train: TrainConfig {
             eval_every: args.eval_every,
@@ -85,20 +88,22 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     job.train.check()?;
     let objective = job.objective.objective()?;
     let lock = claim::existing(job.out)?;
-    job.memory
-        .check("training", &[Footprint::training(&read_config(job.model)?, &job.train, longest(job))])?;
+    let frozen_dir = job.reference.filter(|_| reads_divergences(&objective));
+    job.memory.check("training", &footprints(job, frozen_dir)?)?;
     let mut model = load_model("model", job.model)?;
     let tokenizer = Arc::new(load_tokenizer(job.model, &job.tokens)?);
     check_fit(&model, &tokenizer)?;
     claim::check_model(job.out, &model.config)?;
-    let mut origin = origin(job)?;
     let spill = job.memory.spill(job.out);
     let reader = ExampleReader {
         objective: &objective,
+        choice: &job.objective,
         tokenizer: &tokenizer,
         positions: model.config.max_position,
         spill: spill.clone(),
     };
+    reader.check_input(job.data)?;
+    let mut origin = origin(job)?;
     reader.check_tokenizer(job.data, &mut origin)?;
     let examples = reader.read(job.data, job.read)?;
     let eval = match job.eval_data {
@@ -114,7 +119,10 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
         }
     }
     let [examples, eval] = &held;
-    let data = TrainData::new(examples.examples()).with_eval(eval.examples());
+    let frozen = frozen_dir.map(|dir| load_model("reference", dir)).transpose()?;
+    let weights = crate::step_weights::of(&job.objective);
+    let beside = Beside { reference: frozen.as_ref(), weights: weights.as_deref() };
+    let data = TrainData::new(examples.examples()).with_eval(eval.examples()).with_beside(beside);
     let outcome = stage::run(objective.name(), &mut model, data, (&objective, &job.train), job.out)?;
     if let Some(exit) = stage::stopped(&outcome, job.out) {
         return Ok(Err(exit));
@@ -154,6 +162,16 @@ fn settings(job: &TrainJob<'_>) -> TrainSettings {
     }
 }
 
+/// What the models take: the policy, and a frozen one that runs beside it.
+fn footprints(job: &TrainJob<'_>, frozen: Option<&Path>) -> Result<Vec<Footprint>, CliError> {
+    let mut needs = vec![Footprint::training(&read_config(job.model)?, &job.train, longest(job))];
+    if let Some(dir) = frozen {
+        let tokens = job.train.tokens_per_batch;
+        needs.push(Footprint::inference(&read_config(dir)?, tokens, longest(job)));
+    }
+    Ok(needs)
+}
+
 /// Tokens of the longest pair, which runs alone where it exceeds a forward pass.
 fn longest(job: &TrainJob<'_>) -> usize {
     2 * job.tokens.truncation.max_length
@@ -173,9 +191,35 @@ fn check_reference(args: &TrainCommandArgs, objective: &Objective) -> Result<(),
     }
 }
 
+/// What is measured on: pairs of their own, those held out of the data, or nothing.
+fn eval_source(args: &TrainCommandArgs) -> Result<(&[String], DataArgs), CliError> {
+    let read = args.read.part(args.held_out, Part::Eval);
+    if !args.eval_data.is_empty() {
+        // The mix is of the data to train on.
+        let read = read.beside(&args.eval_data, &args.data);
+        return Ok((&args.eval_data, DataArgs { mix: Vec::new(), ..read }));
+    }
+    if args.held_out.eval_fraction.is_none() {
+        return Ok((&[], read));
+    }
+    if is_selection(&args.data) {
+        return Err(CliError::usage(
+            format!("`--eval-fraction` holds pairs out, and `{}` is a selection", args.data[0]),
+            "name the pairs that it was made of with `--eval-data`: those held out of them are measured on",
+        ));
+    }
+    Ok((&args.data, read))
+}
+
 /// Refuses flags that say which pairs to read, and how, where a selection is all that is read.
 fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
     let read = &args.read;
+    if !read.mix.is_empty() && is_selection(&args.data) {
+        return Err(CliError::usage(
+            format!("`--mix` mixes pairs, and `{}` is a selection", args.data[0]),
+            "leave `--mix` out, or give it to `sepo-cli score`",
+        ));
+    }
     let typed = [
         ("--format", read.format.is_some()),
         ("--split", read.split.is_some()),
@@ -183,6 +227,7 @@ fn check_pair_flags(args: &TrainCommandArgs) -> Result<(), CliError> {
         ("--chosen-column", read.chosen_column.is_some()),
         ("--rejected-column", read.rejected_column.is_some()),
         ("--limit", read.limit.is_some()),
+        ("--dedup", read.dedup),
         ("--strict", read.strict),
         ("--max-bad-rows", read.max_bad_rows.is_some()),
     ];
@@ -210,6 +255,13 @@ pub(crate) fn describe(Trained { outcome, .. }: &Trained, out: &Path) -> String 
         percent(last.and_then(|step| step.preference.accuracy)),
         out.display()
     );
+    if let Some(weights) = last.map(|step| step.weights).filter(|weights| weights.mean.is_some()) {
+        text += &format!(
+            "\nmean weight of the last batch {}, effective beta {}",
+            number(weights.mean),
+            number(weights.effective_beta)
+        );
+    }
     if outcome.progress.n_empty_pairs > 0 {
         text += &format!("\n{} pairs had nothing to compare", grouped(outcome.progress.n_empty_pairs));
     }

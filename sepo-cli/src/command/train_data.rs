@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sepo_data::{ArtifactError, PairTokenizer, SelectionMeta, SelectionReader, TokenizedPair};
-use sepo_loss::{Normalizer, Objective};
+use sepo_loss::{Normalizer, Objective, WeightSource};
 use sepo_model::Model;
 use sepo_oracle::REFERENCE_LOGPS_FILE;
 use sepo_train::{HeldExamples, Spill, TrainExample};
 
+use super::score_identity::held_out;
 use super::stage;
-use crate::args::DataArgs;
+use crate::args::{DataArgs, ObjectiveChoice};
 use crate::console::{grouped, say};
 use crate::examples;
 use crate::exit::{CliError, Exit};
@@ -21,11 +22,52 @@ use crate::provenance::Origin;
 /// How inputs become examples.
 pub(super) struct ExampleReader<'a> {
     pub(super) objective: &'a Objective,
+    /// The same as it was asked for.
+    pub(super) choice: &'a ObjectiveChoice,
     pub(super) tokenizer: &'a Arc<PairTokenizer>,
     /// Positions that the model has.
     pub(super) positions: usize,
     /// Where examples lie.
     pub(super) spill: Spill,
+}
+
+/// What the weights of a selection come to.
+#[derive(Debug, Default)]
+struct WeightTotals {
+    n_tokens: u64,
+    n_weighted: u64,
+    n_empty_sides: u64,
+    sum: f64,
+}
+
+impl WeightTotals {
+    /// Adds one response.
+    fn add(&mut self, weights: &[f32]) {
+        let n_weighted = weights.iter().filter(|weight| **weight != 0.0).count() as u64;
+        self.n_tokens += weights.len() as u64;
+        self.n_weighted += n_weighted;
+        self.n_empty_sides += u64::from(n_weighted == 0);
+        self.sum += weights.iter().map(|weight| f64::from(*weight)).sum::<f64>();
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of tokens are far below 2^52")]
+    fn describe(&self, objective: &Objective) -> String {
+        let n = self.n_tokens.max(1) as f64;
+        let mean = self.sum / n;
+        let mut text = format!(
+            "weights: {} of {} response tokens have one ({:.1} %), mean {mean:.4}",
+            grouped(self.n_weighted),
+            grouped(self.n_tokens),
+            100.0 * self.n_weighted as f64 / n
+        );
+        if let Some(loss) = objective.composition() {
+            text += &format!("; effective beta {:.4}", loss.effective_beta(mean));
+        }
+        if self.n_empty_sides > 0 {
+            text += &format!("; {} responses have none", grouped(self.n_empty_sides));
+        }
+        text
+    }
 }
 
 /// Whether the one input is a selection.
@@ -54,19 +96,37 @@ impl ExampleReader<'_> {
         if let [path] = inputs
             && let Ok(reader) = SelectionReader::open(path)
         {
+            check_held_out(reader.meta(), read)?;
             return self.read_selection(reader);
         }
-        if matches!(self.objective, Objective::SePo { .. }) {
+        self.read_pairs(inputs, read)
+    }
+
+    /// Refuses what is no selection, where the objective needs one.
+    pub(super) fn check_input(&self, inputs: &[String]) -> Result<(), CliError> {
+        if is_selection(inputs) {
+            return Ok(());
+        }
+        let preset = self.choice.name.preset();
+        if let WeightSource::Selection(rule) | WeightSource::Rewards(rule) = preset.weights {
             check_readable(inputs)?;
+            let inputs = inputs.join(" ");
+            let what = if matches!(preset.weights, WeightSource::Rewards(_)) {
+                "reads rewards of tokens"
+            } else {
+                "trains on selected or weighted tokens"
+            };
+            let help = match rule {
+                "sepo" => "make one with `sepo-cli score` and `sepo-cli select`, or train on all tokens with `--objective simpo`".to_owned(),
+                "weights import" => "make one from annotations with `sepo-cli weights import`".to_owned(),
+                rule => format!("make one with `sepo-cli score` and `sepo-cli select --rule {rule}`"),
+            };
             return Err(CliError::usage(
-                format!(
-                    "`{}` is no selection, and `--objective sepo` trains on selected tokens",
-                    inputs.join(" ")
-                ),
-                "make one with `sepo-cli score` and `sepo-cli select`, or train on all tokens with `--objective simpo`",
+                format!("`{inputs}` is no selection, and `--objective {}` {what}", preset.name),
+                help,
             ));
         }
-        self.read_pairs(inputs, read)
+        Ok(())
     }
 
     /// Examples from pairs, every token counted.
@@ -78,7 +138,7 @@ impl ExampleReader<'_> {
                 stage::example(pair)
             })
         };
-        let pairs = PairStream::open(inputs, read, self.tokenizer)?;
+        let pairs = PairStream::open(inputs, read, self.tokenizer, &self.spill)?;
         examples::of_pairs(pairs, self.spill.clone(), example)
     }
 
@@ -86,8 +146,11 @@ impl ExampleReader<'_> {
         let meta = reader.meta().clone();
         say(format!("data: selection by rule `{}`, {} pairs", meta.rule, grouped(meta.n_kept)));
         self.check_share(&meta)?;
+        let mut totals = WeightTotals::default();
         let selected = reader.map(|pair| {
             let pair = pair?;
+            totals.add(&pair.chosen_weights);
+            totals.add(&pair.rejected_weights);
             let mut example =
                 TrainExample::pair(pair.row, pair.prompt_ids, pair.chosen_ids, pair.rejected_ids);
             example.chosen_nominal *= meta.keep_chosen.unwrap_or(1.0);
@@ -97,6 +160,7 @@ impl ExampleReader<'_> {
             self.fitting(example)
         });
         let held = examples::collect(selected, self.spill.clone())?;
+        say(totals.describe(self.objective));
         if held.examples().is_empty() {
             return Err(CliError::new(
                 Exit::Data,
@@ -156,6 +220,26 @@ impl ExampleReader<'_> {
             format!("score and select again with `--max-length {positions}`"),
         ))
     }
+}
+
+/// Refuses a selection that may hold pairs which are to be held out: it has ids only, and no text that could tell.
+fn check_held_out(meta: &SelectionMeta, read: &DataArgs) -> Result<(), CliError> {
+    let Some((fraction, _)) = read.part else { return Ok(()) };
+    let share = fraction.get();
+    let made_with = meta.scores.as_ref().and_then(held_out);
+    if made_with.is_some_and(|made_with| made_with >= share) {
+        return Ok(());
+    }
+    let message = match made_with {
+        None => {
+            format!("the selection was made of all pairs, and `--eval-fraction {share}` is to hold some out")
+        }
+        Some(less) => format!(
+            "the selection was made with `--eval-fraction {less}`, and `--eval-fraction {share}` holds out more"
+        ),
+    };
+    let help = format!("score and select again with `sepo-cli score --eval-fraction {share}`");
+    Err(CliError::usage(message, help))
 }
 
 /// Examples to train on and to measure on, with the log-probs of the reference in `dir`; those of the former are kept in

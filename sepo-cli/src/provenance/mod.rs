@@ -21,7 +21,7 @@ mod subject;
 mod write;
 
 pub(crate) use accepted::{Accepted, OnChange};
-pub(crate) use content::{Content, differences, of_model as model_contents};
+pub(crate) use content::{Content, differences, digest as content_digest, of_model as model_contents};
 pub(crate) use lineage::{Node, State, lineage, unlike_its_record};
 pub(crate) use locate::Located;
 pub(crate) use origin::Origin;

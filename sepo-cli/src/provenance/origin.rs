@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sepo_data::{TemplateChoice, TokenizeConfig, input_files};
+use sepo_data::{TemplateChoice, TokenizeConfig};
 use serde::Serialize;
 
 use super::content::{self, Content};
@@ -66,7 +66,7 @@ impl Origin {
             let name = relative(&self.dir, &path).unwrap_or_else(|| path.display().to_string());
             Content::of(name, &path)
         };
-        let files = input_files(inputs, &read.read_config())?.into_iter().map(content);
+        let files = read.files(inputs)?.into_iter().flatten().map(content);
         let files = files.collect::<Result<Vec<_>, _>>()?;
         self.add(role, InputKind::Data, (inputs, files), None).map(|_| ())
     }

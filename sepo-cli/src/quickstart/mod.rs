@@ -18,12 +18,15 @@ use serde::{Deserialize, Serialize};
 use crate::args::QuickstartArgs;
 use crate::console::{result, say};
 use crate::exit::{CliError, Exit, io_error};
-use data::Data;
+pub(crate) use data::Data;
 use models::Scorers;
+pub(crate) use models::{example, policy_beside, scorers_of};
 use policies::PolicyResult;
 use quality::Findings;
 use sample::{Judgement, sample_and_judge};
-use settings::{Settings, methods};
+pub(crate) use sample::{Sampled, sample};
+pub(crate) use settings::Settings;
+use settings::methods;
 
 /// What the pipeline came to; no times, so that the same seed gives the same text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,7 +114,11 @@ pub(crate) fn selection_file(out: &Path, rule: Rule) -> PathBuf {
 }
 
 /// `scores.parquet`, written and read back.
-fn score(data: &Data, scorers: &Scorers, out: &Path) -> Result<(ScoreReport, Vec<ScoredPair>), CliError> {
+pub(crate) fn score(
+    data: &Data,
+    scorers: &Scorers,
+    out: &Path,
+) -> Result<(ScoreReport, Vec<ScoredPair>), CliError> {
     let source = |name: &str, content_hash: String| ContentSource { path: name.to_owned(), content_hash };
     let meta = ScoresMeta {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),

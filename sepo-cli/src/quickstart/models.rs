@@ -9,8 +9,8 @@ use sepo_oracle::{
     DpoConfig, REFERENCE_LOGPS_FILE, Subset, stored_reference_logps, train_oracle, train_reference,
 };
 use sepo_train::{
-    EvalReport, RunOptions, Status, TrainConfig, TrainData, TrainExample, TrainOutcome, evaluate_pairs,
-    reference_logps, train,
+    Beside, EvalReport, RunOptions, Status, TrainConfig, TrainData, TrainExample, TrainOutcome,
+    evaluate_pairs, reference_logps, train,
 };
 
 use super::data::Data;
@@ -91,16 +91,32 @@ pub(crate) fn scorers(settings: &Settings, data: &Data, base: Model, out: &Path)
     Ok(Scorers { reference, oracle, held_out })
 }
 
+/// Base, reference and oracle, as [`base`] and [`scorers`] make them.
+pub(crate) fn scorers_of(settings: &Settings, data: &Data, out: &Path) -> Result<Scorers, Stopped> {
+    scorers(settings, data, base(settings, data, out)?, out)
+}
+
 /// A policy, in `dir`.
 pub(crate) fn policy(
-    (name, start): (&str, &Model),
+    start: (&str, &Model),
     examples: &[TrainExample],
+    loss: (&Objective, &TrainConfig),
+    dir: &Path,
+) -> Result<Model, Stopped> {
+    policy_beside(start, (examples, Beside::default()), loss, dir)
+}
+
+/// A policy, in `dir`, with what its objective reads besides examples.
+pub(crate) fn policy_beside(
+    (name, start): (&str, &Model),
+    (examples, beside): (&[TrainExample], Beside<'_>),
     (objective, config): (&Objective, &TrainConfig),
     dir: &Path,
 ) -> Result<Model, Stopped> {
     let mut policy = start.clone();
     stage(name, dir, |options| {
-        Ok(train(&mut policy, TrainData::new(examples), objective, config, options)?)
+        let data = TrainData::new(examples).with_beside(beside);
+        Ok(train(&mut policy, data, objective, config, options)?)
     })?;
     Ok(policy)
 }

@@ -39,6 +39,18 @@ pub(crate) struct Judgement {
     pub(crate) kinds: Vec<(String, f64, f64)>,
 }
 
+/// One response, judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Sampled {
+    pub(crate) prompt_ids: Vec<u32>,
+    /// The closing token included.
+    pub(crate) ids: Vec<u32>,
+    /// Whether it ended by itself.
+    pub(crate) finished: bool,
+    pub(crate) utility: f64,
+    verdicts: [Verdict; SpanKind::ALL.len()],
+}
+
 /// One sample a prompt, judged. `seed` decides the draws; prompt `i` gets the same draws from every model.
 pub(crate) fn sample_and_judge(
     model: &Model,
@@ -46,6 +58,16 @@ pub(crate) fn sample_and_judge(
     prompts: &[String],
     settings: &Settings,
 ) -> Result<Judgement, CliError> {
+    Ok(Judgement::of(&sample(model, tokenizer, prompts, settings)?))
+}
+
+/// The samples themselves.
+pub(crate) fn sample(
+    model: &Model,
+    tokenizer: &PairTokenizer,
+    prompts: &[String],
+    settings: &Settings,
+) -> Result<Vec<Sampled>, CliError> {
     let ids = prompts
         .iter()
         .map(|prompt| tokenizer.encode_text(prompt, Eos::Never))
@@ -57,29 +79,31 @@ pub(crate) fn sample_and_judge(
         eos_token_ids: closing.clone(),
         ..GenerateConfig::default()
     };
-    let (mut utilities, mut lengths, mut finished) = (Vec::new(), Vec::new(), 0u32);
-    let mut verdicts = SpanKind::ALL.map(|_| [0u32; 2]);
-    for (prompt, mut response) in prompts.iter().zip(generate(model, &ids, &config)?) {
-        lengths.push(response.len() as f64);
-        finished += u32::from(response.pop_if(|last| closing.contains(last)).is_some());
-        let judged = judge(prompt, &tokenizer.decode(&response)?);
-        utilities.push(judged.utility);
-        for (kind, counts) in SpanKind::ALL.into_iter().zip(&mut verdicts) {
-            match judged.verdict(kind) {
-                Verdict::Good => counts[0] += 1,
-                Verdict::Bad => counts[1] += 1,
-                Verdict::Absent => {}
-            }
+    let responses = generate(model, &ids, &config)?;
+    let sampled = prompts.iter().zip(ids).zip(responses).map(|((prompt, prompt_ids), ids)| {
+        let finished = ids.last().is_some_and(|last| closing.contains(last));
+        let text = &ids[..ids.len() - usize::from(finished)];
+        let judged = judge(prompt, &tokenizer.decode(text)?);
+        let verdicts = SpanKind::ALL.map(|kind| judged.verdict(kind));
+        Ok(Sampled { prompt_ids, ids, finished, utility: judged.utility, verdicts })
+    });
+    sampled.collect()
+}
+
+impl Judgement {
+    fn of(sampled: &[Sampled]) -> Self {
+        let n = sampled.len().max(1) as f64;
+        let share = |is: &dyn Fn(&Sampled) -> bool| sampled.iter().filter(|one| is(one)).count() as f64 / n;
+        let values = |of: fn(&Sampled) -> f64| Estimate::of(&sampled.iter().map(of).collect::<Vec<_>>());
+        let kinds = SpanKind::ALL.into_iter().enumerate().map(|(place, kind)| {
+            let said = |verdict: Verdict| share(&|one| one.verdicts[place] == verdict);
+            (format!("{kind:?}").to_lowercase(), said(Verdict::Good), said(Verdict::Bad))
+        });
+        Self {
+            utility: values(|one| one.utility),
+            length: values(|one| one.ids.len() as f64),
+            finished: share(&|one| one.finished),
+            kinds: kinds.collect(),
         }
     }
-    let share = |n: u32| f64::from(n) / prompts.len().max(1) as f64;
-    let kinds = SpanKind::ALL.into_iter().zip(verdicts);
-    Ok(Judgement {
-        utility: Estimate::of(&utilities),
-        length: Estimate::of(&lengths),
-        finished: share(finished),
-        kinds: kinds
-            .map(|(kind, [good, bad])| (format!("{kind:?}").to_lowercase(), share(good), share(bad)))
-            .collect(),
-    })
 }

@@ -7,8 +7,10 @@ use sepo_select::{Scope, SelectError};
 use sepo_train::{TrainConfig, TrainError};
 
 use super::Recipe;
+use super::hashes;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
+use super::section::DataSection;
 use crate::args::{ObjectiveArgs, ObjectiveName};
 
 /// The objective with its settings.
@@ -18,17 +20,39 @@ pub(super) fn objective(
     places: &Places,
 ) -> Result<Objective, Located> {
     if let Some(setting) = settings.foreign(name) {
-        let without = format!("for the objective `{}`", name.spelled());
+        let without = format!("for the objective `{}`", name.preset().name);
         return Err(idle(places, &format!("train.{setting}"), &without));
     }
-    let objective = settings.build(name);
+    let objective = settings.build(name).map_err(|error| loss_error(places, "train", error))?;
     objective.check().map_err(|error| loss_error(places, "train", error))?;
     Ok(objective)
+}
+
+/// Nothing, where the settings of `[data]` mean something beside each other.
+pub(super) fn data(data: &DataSection, places: &Places) -> Result<(), Located> {
+    if data.eval_fraction.is_some() {
+        if !data.eval.is_empty() {
+            let without = "beside `data.eval`: pairs to measure on are named, or held out of `data.inputs`";
+            return Err(idle(places, "data.eval_fraction", without));
+        }
+        let of_eval = ["data.eval_split", "data.eval_limit"];
+        if let Some(key) = of_eval.into_iter().find(|key| places.has(key)) {
+            return Err(idle(places, key, "where pairs to measure on are held out of `data.inputs`"));
+        }
+    }
+    let of_mix = ["data.mix_seed", "data.mix_end"];
+    if data.mix.is_empty()
+        && let Some(key) = of_mix.into_iter().find(|key| places.has(key))
+    {
+        return Err(idle(places, key, "without `data.mix`"));
+    }
+    Ok(())
 }
 
 /// Nothing, where every setting can be used.
 pub(super) fn settings(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     check_idle(recipe, places)?;
+    hashes::check_form(recipe, places)?;
     let oracle = &recipe.oracle;
     if !(oracle.fraction > 0.0 && oracle.fraction <= 1.0) {
         let error = sepo_oracle::OracleError::Fraction { fraction: oracle.fraction };

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::hashes::{self, InputHash};
 use super::perform::perform;
 use super::plan::{Verdict, Why, plan, verdict};
 use super::record::{Record, Status, clear};
@@ -13,6 +14,7 @@ use super::{Recipe, Stage, report, wording};
 use crate::console::say;
 use crate::exit::{CliError, Exit, io_error};
 use crate::interrupt::interrupted;
+use crate::provenance::OnChange;
 
 /// What became of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,10 +43,14 @@ pub(crate) struct Summary {
     pub(crate) out: PathBuf,
     pub(crate) stages: Vec<StageSummary>,
     pub(crate) report: Option<PathBuf>,
+    /// Of all inputs, where nothing was run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hashes: Vec<InputHash>,
 }
 
 /// What would be run and what would not; writes nothing.
 pub(crate) fn dry_run(recipe: &Recipe) -> Result<Summary, CliError> {
+    hashes::check_content(recipe)?;
     let stages = plan(recipe)?.into_iter().map(|(stage, verdict)| match verdict {
         Verdict::Stands(record) => {
             say(format!("{stage}: would be skipped, nothing changed"));
@@ -57,11 +63,14 @@ pub(crate) fn dry_run(recipe: &Recipe) -> Result<Summary, CliError> {
     });
     let stages = stages.collect();
     say_no_eval(recipe);
-    Ok(Summary { recipe: recipe.file.clone(), out: recipe.out.clone(), stages, report: None })
+    let hashes = hashes::now(recipe)?;
+    say(format!("to hold the recipe to these inputs, put this into it:\n{}", hashes::as_section(&hashes)));
+    Ok(Summary { recipe: recipe.file.clone(), out: recipe.out.clone(), stages, report: None, hashes })
 }
 
 /// Runs what is due, and draws the report; an exit code where a stage was stopped.
 pub(crate) fn execute(recipe: &Recipe) -> Result<Result<Summary, Exit>, CliError> {
+    hashes::check_content(recipe)?;
     let _lock = crate::claim::folder(&recipe.out, None)?;
     let mut stages = Vec::new();
     let mut records = Vec::new();
@@ -69,8 +78,12 @@ pub(crate) fn execute(recipe: &Recipe) -> Result<Result<Summary, Exit>, CliError
         let (verdict, now) = verdict(stage, recipe)?;
         let (action, why, record) = match verdict {
             Verdict::Stands(record) => {
+                if recipe.on_change == OnChange::Accept {
+                    // With what was accepted, if anything was.
+                    record.write(&stage.dir(&recipe.out))?;
+                }
                 say(format!("{stage}: skipped, nothing changed"));
-                (Action::Skipped, None, record)
+                (Action::Skipped, None, *record)
             }
             Verdict::Due(why) => {
                 if interrupted().load(Ordering::Relaxed) {
@@ -93,8 +106,13 @@ pub(crate) fn execute(recipe: &Recipe) -> Result<Result<Summary, Exit>, CliError
     if !is_current {
         report::write(recipe, &records)?;
     }
-    let summary =
-        Summary { recipe: recipe.file.clone(), out: recipe.out.clone(), stages, report: Some(path) };
+    let summary = Summary {
+        recipe: recipe.file.clone(),
+        out: recipe.out.clone(),
+        stages,
+        report: Some(path),
+        hashes: Vec::new(),
+    };
     Ok(Ok(summary))
 }
 
@@ -114,6 +132,7 @@ fn run(
     match perform(stage, recipe).map_err(|error| wording::error(error, stage, &recipe.places))? {
         Ok(result) => {
             record.status = Status::Done;
+            record.outputs = stage.made(recipe)?;
             record.result = result;
             record.write(&dir)?;
             Ok(Ok(record))

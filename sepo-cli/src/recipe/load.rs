@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+use super::hashes::HashesSection;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
 use super::section::{
@@ -54,6 +55,8 @@ pub(crate) struct Recipe {
     pub(super) objective_choice: ObjectiveChoice,
     pub(super) train: TrainConfig,
     pub(super) eval: EvalSection,
+    /// What inputs must be.
+    pub(super) hashes: HashesSection,
     /// Where every setting stands, for errors that name one.
     pub(super) places: Places,
 }
@@ -104,6 +107,7 @@ struct Written {
     objective: ObjectiveArgs,
     train: TrainConfig,
     eval: EvalSection,
+    hashes: HashesSection,
 }
 
 impl Written {
@@ -138,6 +142,7 @@ impl Written {
             score: tables.whole("score")?,
             select: tables.whole("select")?,
             eval: tables.whole("eval")?,
+            hashes: tables.whole("hashes")?,
         })
     }
 
@@ -154,6 +159,10 @@ impl Written {
         let mut data = self.data;
         data.inputs = all_beside(data.inputs).collect();
         data.eval = all_beside(data.eval).collect();
+        check::data(&data, &places)?;
+        if data.eval_fraction.is_some() {
+            data.eval.clone_from(&data.inputs);
+        }
         if data.inputs.is_empty() {
             return Err(missing("data.inputs", "name files, folders or globs: `inputs = [\"pairs.jsonl\"]`"));
         }
@@ -191,6 +200,7 @@ impl Written {
             },
             train: self.train,
             eval: self.eval,
+            hashes: self.hashes,
             places,
         })
     }

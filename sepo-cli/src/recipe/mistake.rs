@@ -45,6 +45,8 @@ pub(super) enum Mistake {
         #[source]
         source: Told,
     },
+    #[error("`{of}` is not what `[hashes]` says: blake3 {found}, expected was {said}")]
+    OtherContent { of: &'static str, found: String, said: String },
     #[error("`{key}` is in `{folder}`, which the run itself writes")]
     OwnOutput { key: &'static str, folder: String },
 }

@@ -6,6 +6,7 @@
 
 mod check;
 mod execute;
+mod hashes;
 mod input;
 mod keys;
 mod length;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use sepo_data::{DataError, TemplateChoice, open_pairs};
+use sepo_data::{DataError, PairSource, TemplateChoice};
 
+use super::check::unusable;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
 use super::{Recipe, Stage};
@@ -43,9 +44,15 @@ pub(super) fn check_models(recipe: &Recipe, places: &Places) -> Result<(), Locat
 
 /// Both data sets, opened as far as their format.
 pub(super) fn check_data(recipe: &Recipe, places: &Places) -> Result<(), CliError> {
-    let check = |key: &str, inputs: &[String], read: &DataArgs| match open_pairs(inputs, &read.read_config())
-    {
+    let scratch = recipe.memory.spill(&recipe.out);
+    let check = |key: &str, inputs: &[String], read: &DataArgs| match PairSource::open(
+        inputs,
+        &read.source_config(&scratch),
+    ) {
         Ok(_) => Ok(()),
+        Err(error @ (DataError::MixCount { .. } | DataError::MixWeight { .. })) => {
+            Err(unusable(places, "data.mix", error).into())
+        }
         Err(error) => Err(unreadable(places, key, error)),
     };
     check("data.inputs", &recipe.data.inputs, &recipe.data.read())?;

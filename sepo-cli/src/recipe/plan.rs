@@ -11,7 +11,7 @@ use crate::exit::CliError;
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// Done before, from the same inputs with the same settings.
-    Stands(Record),
+    Stands(Box<Record>),
     Due(Why),
 }
 
@@ -53,7 +53,7 @@ pub(super) fn verdict(stage: Stage, recipe: &Recipe) -> Result<(Verdict, Record)
     let dir = stage.dir(&recipe.out);
     refuse_foreign(stage, recipe)?;
     let now = Record::begun(stage, recipe)?;
-    let Some(old) = Record::read(&dir)? else { return Ok((Verdict::Due(Why::NoResult), now)) };
+    let Some(mut old) = Record::read(&dir)? else { return Ok((Verdict::Due(Why::NoResult), now)) };
     let changes = old.changes_to(&now);
     let verdict = if !changes.is_empty() {
         Verdict::Due(Why::Changed(changes))
@@ -62,7 +62,8 @@ pub(super) fn verdict(stage: Stage, recipe: &Recipe) -> Result<(Verdict, Record)
     } else if let Some(missing) = stage.outputs(recipe).into_iter().find(|path| !path.is_file()) {
         Verdict::Due(Why::Missing(missing))
     } else {
-        Verdict::Stands(old)
+        old.check_outputs(stage, recipe)?;
+        Verdict::Stands(Box::new(old))
     };
     Ok((verdict, now))
 }

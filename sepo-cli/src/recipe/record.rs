@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::input::{Hashed, Input, STAGE_FILE};
 use super::{Recipe, Stage};
 use crate::exit::{CliError, Exit, io_error};
+use crate::provenance::Accepted;
 
 /// How far a stage came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,12 @@ pub(super) struct Record {
     pub(super) program_version: String,
     pub(super) inputs: Vec<Hashed>,
     pub(super) settings: Value,
+    /// What it wrote that others read; empty until it is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) outputs: Vec<Hashed>,
+    /// What it wrote and somebody changed, where that was accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) accepted: Vec<Accepted>,
     /// What the stage reported; null until it is done.
     pub(super) result: Value,
 }
@@ -43,6 +50,8 @@ impl Record {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             inputs,
             settings: stage.settings(recipe)?,
+            outputs: Vec::new(),
+            accepted: Vec::new(),
             result: Value::Null,
         })
     }
@@ -65,29 +74,52 @@ impl Record {
         write_whole(&dir.join(STAGE_FILE), &(text + "\n"))
     }
 
+    /// Refuses a result that somebody has changed since, or takes it for what the stage wrote.
+    pub(super) fn check_outputs(&mut self, stage: Stage, recipe: &Recipe) -> Result<(), CliError> {
+        // Older records have none.
+        if self.outputs.is_empty() {
+            return Ok(());
+        }
+        let now = stage.made(recipe)?;
+        let mut differences = Vec::new();
+        differences_of(&self.outputs, &now, &mut differences);
+        if !differences.is_empty() {
+            let dir = stage.dir(&recipe.out).display().to_string();
+            let what = format!("the result in `{dir}` is not what stage `{stage}` wrote there");
+            self.accepted.push(recipe.on_change.decide(&what, (stage.name(), &dir), differences)?);
+            self.outputs = now;
+        }
+        Ok(())
+    }
+
     /// What is different now, in words; empty where the same result would come out.
     pub(super) fn changes_to(&self, now: &Self) -> Vec<String> {
         let mut changes = Vec::new();
         if self.program_version != now.program_version {
             changes.push(format!("program version {} → {}", self.program_version, now.program_version));
         }
-        let hash = |record: &'_ Self, name: &str| {
-            record.inputs.iter().find(|input| input.name == name).map(|input| input.content_hash.clone())
-        };
-        for input in &now.inputs {
-            match hash(self, &input.name) {
-                None => changes.push(format!("`{}` is new", input.name)),
-                Some(before) if before != input.content_hash => {
-                    changes.push(format!("`{}` has other content", input.name));
-                }
-                Some(_) => {}
-            }
-        }
-        for input in self.inputs.iter().filter(|input| hash(now, &input.name).is_none()) {
-            changes.push(format!("`{}` is gone", input.name));
-        }
+        differences_of(&self.inputs, &now.inputs, &mut changes);
         add_differences("", &self.settings, &now.settings, &mut changes);
         changes
+    }
+}
+
+/// What is different of files now, in words.
+fn differences_of(before: &[Hashed], now: &[Hashed], changes: &mut Vec<String>) {
+    let hash = |files: &[Hashed], name: &str| {
+        files.iter().find(|file| file.name == name).map(|file| file.content_hash.clone())
+    };
+    for file in now {
+        match hash(before, &file.name) {
+            None => changes.push(format!("`{}` is new", file.name)),
+            Some(before) if before != file.content_hash => {
+                changes.push(format!("`{}` has other content", file.name));
+            }
+            Some(_) => {}
+        }
+    }
+    for file in before.iter().filter(|file| hash(now, &file.name).is_none()) {
+        changes.push(format!("`{}` is gone", file.name));
     }
 }
 
@@ -154,6 +186,8 @@ mod tests {
             program_version: "1.0.0".to_owned(),
             inputs: vec![hashed("a"), hashed("b")],
             settings,
+            outputs: Vec::new(),
+            accepted: Vec::new(),
             result: Value::Null,
         }
     }

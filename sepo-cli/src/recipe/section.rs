@@ -3,13 +3,17 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use sepo_data::{Bos, Boundary, Eos, LongPrompt, PairFormat, TextHandling, TokenizeConfig, TruncationConfig};
+use sepo_data::{
+    Bos, Boundary, Eos, EvalFraction, LongPrompt, MixEnd, PairFormat, Part, TextHandling, TokenizeConfig,
+    TruncationConfig,
+};
 use sepo_model::Dtype;
 use sepo_select::{SelectConfig, ShardConfig};
 use sepo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::hashes::HashesSection;
 use super::keys::names_of;
 use super::stage::joined;
 use crate::args::{DataArgs, ObjectiveArgs, ObjectiveName, template_choice};
@@ -23,7 +27,7 @@ pub(super) struct Section {
 }
 
 /// All sections, in the order of the pipeline.
-pub(super) const SECTIONS: [Section; 9] = [
+pub(super) const SECTIONS: [Section; 10] = [
     Section { name: "run", keys: names_of::<RunSection> },
     Section { name: "data", keys: names_of::<DataSection> },
     Section { name: "tokens", keys: names_of::<TokensSection> },
@@ -38,6 +42,7 @@ pub(super) const SECTIONS: [Section; 9] = [
         },
     },
     Section { name: "eval", keys: names_of::<EvalSection> },
+    Section { name: "hashes", keys: names_of::<HashesSection> },
 ];
 
 /// Whether the value of this key is one path or several.
@@ -67,8 +72,14 @@ pub(super) struct DataSection {
     pub(super) prompt_column: Option<String>,
     pub(super) chosen_column: Option<String>,
     pub(super) rejected_column: Option<String>,
-    pub(super) limit: Option<usize>,
-    pub(super) eval_limit: Option<usize>,
+    pub(super) limit: Option<u64>,
+    pub(super) eval_limit: Option<u64>,
+    pub(super) mix: Vec<f64>,
+    pub(super) mix_seed: u64,
+    pub(super) mix_end: MixEnd,
+    pub(super) dedup: bool,
+    /// Share of `inputs` that is held out, in place of `eval`.
+    pub(super) eval_fraction: Option<EvalFraction>,
     pub(super) strict: bool,
     pub(super) max_bad_rows: Option<u64>,
 }
@@ -85,12 +96,25 @@ impl DataSection {
             strict: self.strict,
             max_bad_rows: self.max_bad_rows,
             limit: self.limit,
+            mix: self.mix.clone(),
+            mix_seed: self.mix_seed,
+            mix_end: self.mix_end.into(),
+            dedup: self.dedup,
+            part: self.part(Part::Train),
         }
+    }
+
+    fn part(&self, part: Part) -> Option<(EvalFraction, Part)> {
+        self.eval_fraction.map(|fraction| (fraction, part))
     }
 
     /// How the evaluation pairs are read.
     pub(super) fn eval_read(&self) -> DataArgs {
+        if self.eval_fraction.is_some() {
+            return DataArgs { part: self.part(Part::Eval), ..self.read() };
+        }
         DataArgs {
+            mix: Vec::new(),
             split: self.eval_split.clone().or_else(|| self.read().beside(&self.eval, &self.inputs).split),
             limit: self.eval_limit,
             ..self.read()
@@ -101,13 +125,33 @@ impl DataSection {
 impl DataSection {
     /// What decides which training pairs are read, apart from the files.
     pub(super) fn read_settings(&self) -> Value {
-        joined([self.columns(), json!({ "split": self.split, "limit": self.limit })])
+        let rows = json!({ "split": self.split, "limit": self.limit });
+        joined([joined([self.columns(), rows]), self.mixed(Part::Train)])
     }
 
     /// The same for evaluation pairs.
     pub(super) fn eval_read_settings(&self) -> Value {
+        if self.eval_fraction.is_some() {
+            return joined([self.read_settings(), self.mixed(Part::Eval)]);
+        }
         let split = self.eval_split.as_ref().or(self.split.as_ref());
-        joined([self.columns(), json!({ "eval_split": split, "eval_limit": self.eval_limit })])
+        let rows = json!({ "eval_split": split, "eval_limit": self.eval_limit });
+        let dedup = json!({ "dedup": self.dedup.then_some(true) });
+        joined([joined([self.columns(), rows]), dedup])
+    }
+
+    /// What mixes, leaves out and holds out.
+    fn mixed(&self, part: Part) -> Value {
+        let is_mixed = !self.mix.is_empty();
+        json!({
+            "mix": is_mixed.then_some(&self.mix),
+            "mix_seed": is_mixed.then_some(self.mix_seed),
+            "mix_end": is_mixed.then_some(self.mix_end),
+            // Null where nothing is asked for, as in records from before.
+            "dedup": self.dedup.then_some(true),
+            "eval_fraction": self.eval_fraction,
+            "part": self.part(part).map(|(_, part)| part),
+        })
     }
 
     fn columns(&self) -> Value {

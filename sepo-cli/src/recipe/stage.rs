@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Recipe;
-use super::input::Input;
+use super::input::{Hashed, Input};
 use crate::exit::{CliError, Exit};
 
 /// A stage of the pipeline; each but the first reads what the one before it wrote.
@@ -79,6 +79,21 @@ impl Stage {
             inputs.push(Input::file("tokens.template", path));
         }
         inputs
+    }
+
+    /// The files that it has written and that others read, by content.
+    pub(super) fn made(self, recipe: &Recipe) -> Result<Vec<Hashed>, CliError> {
+        let file = |path: &str| Input::made(path, recipe.out.join(path));
+        let model = |path: &str| Input::made_model(path, recipe.out.join(path));
+        let made = match self {
+            Self::Oracle => vec![model("oracle/oracle"), model("oracle/reference")],
+            Self::Score => vec![file("score/scores.parquet")],
+            Self::Select => vec![file("select/selection.parquet")],
+            Self::Train => vec![model("train")],
+            // Read by people.
+            Self::Eval => Vec::new(),
+        };
+        Ok(made.iter().map(Input::hashed).collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     /// Files without which the stage is not done.

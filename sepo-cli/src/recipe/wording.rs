@@ -86,14 +86,17 @@ fn with_keys(text: &str, stage: Stage) -> (String, Vec<String>) {
 
 /// The key that stands for a flag of a stage; `None` where it has none, and where it is no flag.
 fn key_of(flag: &str, stage: Stage) -> Option<String> {
+    // A stage's own key before one of all stages, or of another name.
     let name = flag.strip_prefix("--")?.replace('-', "_");
+    let section = SECTIONS.iter().find(|section| section.name == stage.name())?;
+    if (section.keys)().contains(&name) {
+        return Some(format!("{}.{name}", section.name));
+    }
     if let Some((_, key)) = RENAMED.iter().find(|(renamed, _)| *renamed == flag) {
         return Some((*key).to_owned());
     }
-    // A stage's own key before one of all stages; train may speak of what select was told.
-    let own = SECTIONS.iter().filter(|section| section.name == stage.name());
-    let others = SECTIONS.iter().filter(|section| section.name != stage.name());
-    let owner = own.chain(others).find(|section| (section.keys)().contains(&name))?;
+    // Train may speak of what select was told.
+    let owner = SECTIONS.iter().find(|section| (section.keys)().contains(&name))?;
     Some(format!("{}.{name}", owner.name))
 }
 
@@ -104,7 +107,9 @@ mod tests {
     use super::*;
 
     /// Flags that a recipe has no use for: it says by itself what goes where and how it is told.
-    const WITHOUT_KEY: [&str; 10] = [
+    const WITHOUT_KEY: [&str; 11] = [
+        // Of `run` itself.
+        "--accept-changed",
         "--save-by",
         "--restart",
         "--help",

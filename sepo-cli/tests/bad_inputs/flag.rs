@@ -36,6 +36,7 @@ const UNKNOWN: &[Case] = &[
 ];
 
 const RANGE: &[Case] = &[
+    flags("nothing held out", "sft --model model --data pairs.jsonl --out out --eval-fraction 0"),
     flags("no pairs in a batch", "sft --model model --data pairs.jsonl --out out --batch-size 0"),
     flags("no tokens in a pass", "eval --model model --data pairs.jsonl --tokens-per-batch 0"),
     flags("a negative learning rate", "sft --model model --data pairs.jsonl --out out --learning-rate=-1"),
@@ -144,6 +145,16 @@ const TOGETHER: &[Case] = &[
         typed: "sft --model model --data pairs.jsonl --split test --out out",
         exit: DATA,
     },
+    flags("more weights than inputs", "sft --model model --data pairs.jsonl --mix 1,1 --out out"),
+    flags(
+        "a weight that is no share",
+        "sft --model model --data pairs.jsonl pairs.jsonl --mix 1,0 --out out",
+    ),
+    flags("a seed without a mix", "sft --model model --data pairs.jsonl --mix-seed 1 --out out"),
+    flags(
+        "two parts in one file",
+        "data split pairs.jsonl --eval-fraction 0.5 --out-train new.jsonl --out-eval new.jsonl",
+    ),
     flags("a length without a tokenizer", "data check pairs.jsonl --max-length 64"),
     flags(
         "a seed without a draw of tokens",

@@ -4,10 +4,11 @@ use super::support::{USAGE, World, scored_world};
 use super::tree::{commands, flags_of};
 
 /// Each command as it works, in the folder that [`world`] makes.
-const WORKING: [&str; 20] = [
+const WORKING: &[&str] = &[
     "data check pairs.jsonl",
     "data show pairs.jsonl --row 0 --tokenizer model",
     "data convert pairs.jsonl --out converted.jsonl",
+    "data split pairs.jsonl --eval-fraction 0.5 --out-train train.jsonl --out-eval eval.jsonl",
     "data generate --pairs 2 --out generated.jsonl",
     "sft --model model --data pairs.jsonl --out sft",
     "oracle --model model --data pairs.jsonl --out other --batch-size 2",
@@ -21,9 +22,11 @@ const WORKING: [&str; 20] = [
     "generate --model model --prompts pairs.jsonl --max-new-tokens 2 --out responses.jsonl",
     "explain --scores scores.parquet --row 0",
     "report oracle",
+    "objectives tdpo2",
     "lineage selection.parquet",
     "reproduce scores.parquet",
     "run recipe.toml",
+    "bench methods --seeds 1 --pairs 24 --prompts 3 --base-texts 60 --only simpo --learning-rates 1e-3",
     "doctor",
 ];
 

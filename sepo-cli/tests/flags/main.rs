@@ -20,10 +20,11 @@ mod world;
 use support::sepo;
 
 /// A command, and the walk over its flags.
-const WALKS: [(&str, fn()); 21] = [
+const WALKS: &[(&str, fn())] = &[
     ("data check", shown::flags_of_check_change_what_is_printed),
     ("data show", shown::flags_of_show_change_what_is_printed_or_are_refused),
     ("data convert", shown::flags_of_convert_change_the_file_or_are_known_not_to),
+    ("data split", shown::flags_of_split_change_the_files_or_are_known_not_to),
     ("data generate", shown::flags_of_generated_data_change_the_file),
     ("sft", training::flags_of_sft_change_the_weights_or_are_known_not_to),
     ("oracle", training::flags_of_oracle_change_the_models_or_are_known_not_to),
@@ -33,6 +34,7 @@ const WALKS: [(&str, fn()); 21] = [
     ("weights export", scoring::flags_of_export_change_the_file_or_are_known_not_to),
     ("weights project", scoring::flags_of_project_change_the_weights_or_are_known_not_to),
     ("train", training::flags_of_train_change_the_weights_or_are_known_not_to),
+    ("objectives", shown::objectives_are_told_for_people_and_programs),
     ("eval", shown::flags_of_eval_change_what_is_printed_or_are_known_not_to),
     ("generate", shown::flags_of_generate_change_the_responses),
     ("explain", shown::flags_of_explain_change_what_is_shown),
@@ -40,6 +42,7 @@ const WALKS: [(&str, fn()); 21] = [
     ("lineage", made::flags_of_lineage_change_what_is_printed),
     ("reproduce", made::flags_of_reproduce_change_where_it_lies_or_are_known_not_to),
     ("run", whole::flags_of_run_change_what_is_run_or_are_known_not_to),
+    ("bench methods", whole::flags_of_bench_change_what_is_compared_and_it_goes_on),
     ("quickstart", whole::flags_of_quickstart_change_the_data),
     ("doctor", whole::doctor_has_no_flags_but_those_of_the_machine),
 ];
@@ -51,7 +54,7 @@ fn every_flag_of_every_command_changes_something_or_is_known_not_to() {
         commands.iter().filter(|name| !WALKS.iter().any(|(walked, _)| walked == name)).collect();
     assert!(without.is_empty(), "no walk over the flags of {without:?}");
     let failed: Vec<&str> = std::thread::scope(|scope| {
-        let walks = WALKS.map(|(name, walk)| (name, scope.spawn(walk)));
+        let walks: Vec<_> = WALKS.iter().map(|(name, walk)| (*name, scope.spawn(walk))).collect();
         walks.into_iter().filter_map(|(name, walk)| walk.join().err().map(|_| name)).collect()
     });
     assert!(failed.is_empty(), "see above for what is wrong with {failed:?}");

@@ -14,13 +14,16 @@ pub(super) fn flags_of_score_change_the_scores_or_are_known_not_to() {
     // By rounding: sums of another order.
     let rows = [
         ("--tokens-per-batch 100", Changes),
-        ("--tokens-per-shard 100", Changes),
         ("--dtype bf16", Changes),
         ("--restart", Same),
+        ("--eval-fraction 0.3", Changes),
         // Nothing has changed here: see `provenance.rs`.
         ("--accept-changed", Same),
     ];
-    assert_all_tried("score", compare(base, &[&rows, DATA_FLAGS].concat(), made));
+    let mut tried = compare(base, &[&rows, DATA_FLAGS].concat(), made);
+    let few = format!("{base} --limit 13");
+    tried.extend(compare(&few, &[("--tokens-per-shard 100", Changes)], made));
+    assert_all_tried("score", tried);
     for (flags, names) in [
         ("--format hh-rlhf", "hh-rlhf"),
         ("--split validation", "validation"),
@@ -121,6 +124,10 @@ pub(super) fn flags_of_import_change_the_weights_or_are_known_not_to() {
         ("--strict", Same),
         ("--max-bad-rows 0", Same),
         ("--limit 5", Changes),
+        // The one that was there before has no weights.
+        ("--dedup", Same),
+        ("--data data pairs.jsonl --mix 1,3", Changes),
+        ("--data data pairs.jsonl --mix 1,3 --mix-seed 4 --mix-end all", Changes),
         ("--max-length 50", Changes),
         ("--max-prompt-length 10", Changes),
         ("--long-prompt skip --max-prompt-length 30", Changes),
@@ -168,6 +175,10 @@ pub(super) fn flags_of_project_change_the_weights_or_are_known_not_to() {
         ("--strict", Same),
         ("--max-bad-rows 0", Same),
         ("--limit 5", Changes),
+        // The scores' data has none that was there before, and a mix of it is other data.
+        ("--dedup", Same),
+        ("--data data pairs.jsonl --mix 1,3", Changes),
+        ("--data data pairs.jsonl --mix 1,3 --mix-seed 4 --mix-end all", Changes),
         ("--max-length 50", Changes),
         ("--max-prompt-length 10", Changes),
         ("--long-prompt skip --max-prompt-length 12", Changes),

@@ -14,6 +14,9 @@ pub(super) fn flags_of_check_change_what_is_printed() {
         ("--prompt-column question", Changes),
         ("--chosen-column rejected --rejected-column chosen", Changes),
         ("--limit 5", Changes),
+        ("--dedup", Changes),
+        ("pairs.jsonl --mix 1,3", Changes),
+        ("pairs.jsonl --mix 1,3 --mix-seed 4 --mix-end all", Changes),
         ("--tokenizer oracle/oracle", Same),
         ("--max-length 50", Changes),
         ("--max-prompt-length 10", Changes),
@@ -44,6 +47,8 @@ pub(super) fn flags_of_show_change_what_is_printed_or_are_refused() {
         ("--strict", Changes),
         ("--max-bad-rows 0", Changes),
         ("--limit 5", Changes),
+        ("pairs.jsonl --mix 1,3", Changes),
+        ("pairs.jsonl --mix 1,3 --mix-seed 4 --mix-end all", Changes),
         ("--max-length 50", Changes),
         ("--max-prompt-length 5", Changes),
         ("--long-prompt skip --max-prompt-length 5", Changes),
@@ -53,6 +58,9 @@ pub(super) fn flags_of_show_change_what_is_printed_or_are_refused() {
     ];
     let base = "data show data --row 3 --tokenizer model --json";
     let mut tried = compare(base, &rows, printed(&world, "none"));
+    // A pair that was there before is not shown.
+    let base = "data show data --row 13 --tokenizer model --json";
+    tried.extend(compare(base, &[("--dedup", Changes)], printed(&world, "none")));
     // The pair whose response begins in the middle of a word.
     let base = "data show data --row 12 --tokenizer model --json";
     tried.extend(compare(base, &[("--boundary strict", Changes)], printed(&world, "none")));
@@ -69,11 +77,40 @@ pub(super) fn flags_of_convert_change_the_file_or_are_known_not_to() {
         ("--prompt-column question", Changes),
         ("--chosen-column rejected --rejected-column chosen", Changes),
         ("--limit 5", Changes),
+        ("--dedup", Changes),
+        ("pairs.jsonl --mix 1,3", Changes),
+        ("pairs.jsonl --mix 1,3 --mix-seed 4 --mix-end all", Changes),
     ];
     let mut tried = compare("data convert data --out out.jsonl", &rows, printed(&world, "out.jsonl"));
     let rows = [("--strict", Changes), ("--max-bad-rows 0", Changes)];
     tried.extend(compare("data convert bad.jsonl --out out.jsonl", &rows, printed(&world, "out.jsonl")));
     assert_all_tried("data convert", tried);
+}
+
+pub(super) fn flags_of_split_change_the_files_or_are_known_not_to() {
+    let world = world_with_splits();
+    world.write("bad.jsonl", format!("{}{{}}\n", world.read_text("pairs.jsonl")));
+    let rows = [
+        ("--eval-fraction 0.6", Changes),
+        ("--out-train other.jsonl", Changes),
+        ("--format explicit", Same),
+        ("--split test", Changes),
+        ("--prompt-column question", Changes),
+        ("--chosen-column rejected --rejected-column chosen", Changes),
+        ("--limit 5", Changes),
+        ("pairs.jsonl --mix 1,3", Changes),
+        ("pairs.jsonl --mix 1,3 --mix-seed 4 --mix-end all", Changes),
+        ("--memory-limit 1GiB", Same),
+    ];
+    let base = "data split data --eval-fraction 0.4 --out-train out.jsonl --out-eval eval.jsonl";
+    let mut tried = compare(base, &rows, printed(&world, "out.jsonl"));
+    // The pair that was there before is held out.
+    let rows = [("--out-eval other.jsonl", Changes), ("--dedup", Changes)];
+    tried.extend(compare(base, &rows, printed(&world, "eval.jsonl")));
+    let base = base.replace("split data", "split bad.jsonl");
+    let rows = [("--strict", Changes), ("--max-bad-rows 0", Changes)];
+    tried.extend(compare(&base, &rows, printed(&world, "out.jsonl")));
+    assert_all_tried("data split", tried);
 }
 
 pub(super) fn flags_of_generated_data_change_the_file() {
@@ -94,7 +131,8 @@ pub(super) fn flags_of_eval_change_what_is_printed_or_are_known_not_to() {
         ("--reference oracle/reference", Changes),
     ];
     // Sums of another order.
-    let rows = [&rows[..], &[("--tokens-per-batch 100", Changes)], DATA_FLAGS].concat();
+    let more = [("--tokens-per-batch 100", Changes), ("--eval-fraction 0.3", Changes)];
+    let rows = [&rows[..], &more, DATA_FLAGS].concat();
     assert_all_tried("eval", compare(base, &rows, printed(&world, "none")));
 }
 
@@ -133,4 +171,11 @@ pub(super) fn flags_of_report_change_where_it_lies() {
     let world = scored_world(4);
     let tried = compare("report oracle", &[("--out page.html", Changes)], printed(&world, "page.html"));
     assert_all_tried("report", tried);
+}
+
+pub(super) fn objectives_are_told_for_people_and_programs() {
+    let world = scored_world(2);
+    let rows = [("--json", Changes)];
+    assert_all_tried("objectives", compare("objectives", &rows, printed(&world, "none")));
+    assert_all_tried("objectives", compare("objectives kto", &rows, printed(&world, "none")));
 }

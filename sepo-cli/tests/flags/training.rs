@@ -41,7 +41,11 @@ pub(super) fn flags_of_train_change_the_weights_or_are_known_not_to() {
     };
     let train = "train --model model --out out --learning-rate 1e-3";
     let rows = [
-        &[("--gamma 1", Changes), ("--eval-data pairs.jsonl --eval-every 1 --keep-best loss", Same)],
+        &[
+            ("--gamma 1", Changes),
+            ("--eval-fraction 0.3", Changes),
+            ("--eval-data pairs.jsonl --eval-every 1 --keep-best loss", Same),
+        ],
         TRAIN_FLAGS,
         DATA_FLAGS,
     ];
@@ -50,6 +54,21 @@ pub(super) fn flags_of_train_change_the_weights_or_are_known_not_to() {
     world.sepo("select --scores scores.parquet --out selection.parquet").done();
     let rows = [("--gamma 1", Changes), ("--lambda 0.5", Changes), ("--normalizer nominal", Changes)];
     tried.extend(compare(&format!("{train} --data selection.parquet --objective sepo"), &rows, made));
+    for (objective, flags) in [
+        ("cpo", "--nll 0.5"),
+        ("bpo --reference oracle/reference", "--k 0.5"),
+        ("discopop --reference oracle/reference", "--temperature 0.5"),
+        ("hypo --reference oracle/reference", "--floor -1"),
+        ("kto --reference oracle/reference", "--desirable 1.5"),
+        ("kto --reference oracle/reference", "--undesirable 1.5"),
+        ("bco --reference oracle/reference", "--shift 1"),
+        ("selective-dpo --reference oracle/reference", "--quantile 0.1"),
+        ("adpo --reference oracle/reference", "--window 2"),
+        ("tdpo2 --reference oracle/reference", "--alpha 2"),
+    ] {
+        let base = format!("{train} --data pairs.jsonl --objective {objective} --batch-size 4");
+        tried.extend(compare(&base, &[(flags, Changes)], made));
+    }
     let dpo = format!("{train} --data pairs.jsonl --objective dpo --batch-size 4 --reference");
     assert_ne!(made(&format!("{dpo} model")), made(&format!("{dpo} oracle/oracle")));
     tried.insert("--reference".to_owned());
@@ -72,6 +91,7 @@ pub(super) fn flags_of_oracle_change_the_models_or_are_known_not_to() {
     let rows = [
         ("--oracle-fraction 0.4", Changes),
         ("--eval-pairs 2", Changes),
+        ("--eval-fraction 0.3", Changes),
         ("--reference-epochs 2", Changes),
         ("--reference-learning-rate 1e-4", Changes),
     ];
@@ -90,8 +110,9 @@ pub(super) fn flags_of_sft_change_the_weights_or_are_known_not_to() {
         world.read("out/model.safetensors")
     };
     let of_preferences = |flags: &str| flags.starts_with("--beta") || flags.starts_with("--label-smoothing");
-    let rows: Vec<(&str, Effect)> =
+    let mut rows: Vec<(&str, Effect)> =
         TRAIN_FLAGS.iter().filter(|(flags, _)| !of_preferences(flags)).chain(DATA_FLAGS).copied().collect();
+    rows.push(("--eval-fraction 0.3", Changes));
     let base = "sft --model model --data data --out out --learning-rate 1e-3 --batch-size 4";
     assert_all_tried("sft", compare(base, &rows, made));
 }

@@ -1,7 +1,7 @@
 //! Flags of commands that run the whole pipeline.
 
 use super::effect::{Effect::Changes, Effect::Same, assert_all_tried, compare};
-use super::support::World;
+use super::support::{self, World};
 use super::world::printed;
 
 const RECIPE: &str = r#"
@@ -66,4 +66,36 @@ pub(super) fn doctor_has_no_flags_but_those_of_the_machine() {
     let world = World::empty();
     let tried = compare("doctor", &[("--json", Changes)], printed(&world, "none"));
     assert_all_tried("doctor", tried);
+}
+
+pub(super) fn flags_of_bench_change_what_is_compared_and_it_goes_on() {
+    let world = World::new(2);
+    let printed = |line: &str| world.sepo(line).done().stdout.into_bytes();
+    let made = |line: &str| {
+        let _ = std::fs::remove_dir_all(world.path("out"));
+        printed(line)
+    };
+    let base = "bench methods --json --seeds 1 --pairs 24 --prompts 3 --base-texts 60 --only simpo \
+        --learning-rates 1e-3 --out out";
+    let rows = [
+        ("--seeds 2", Changes),
+        ("--first-seed 5", Changes),
+        ("--only tdpo2", Changes),
+        ("--only confpo", Changes),
+        ("--only t-reg", Changes),
+        ("--only mask-dpo", Changes),
+        ("--pairs 30", Changes),
+        ("--prompts 4", Changes),
+        ("--base-texts 80", Changes),
+        ("--learning-rates 1e-4", Changes),
+        ("--out other", Same),
+    ];
+    assert_all_tried("bench methods", compare(base, &rows, made));
+    // What is there is read back; what is asked for in addition is added.
+    let first = made(base);
+    let seed = world.read("out/seed-0/methods/simpo.json");
+    assert_eq!(printed(base), first);
+    assert_ne!(printed(&format!("{base} --only dpo")), first);
+    assert_eq!(world.read("out/seed-0/methods/simpo.json"), seed);
+    world.sepo("bench methods --only best").fails(support::USAGE, &["`best`", "salience"]);
 }

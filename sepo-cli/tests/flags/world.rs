@@ -14,6 +14,9 @@ pub(super) const DATA_FLAGS: &[(&str, Effect)] = &[
     ("--strict", Same),
     ("--max-bad-rows 0", Same),
     ("--limit 5", Changes),
+    ("--dedup", Changes),
+    ("--data data pairs.jsonl --mix 1,3", Changes),
+    ("--data data pairs.jsonl --mix 1,3 --mix-seed 4 --mix-end all", Changes),
     ("--max-length 50", Changes),
     ("--max-prompt-length 10", Changes),
     ("--long-prompt skip --max-prompt-length 30", Changes),
@@ -34,7 +37,9 @@ pub(super) fn world_with_splits() -> World {
     let world = scored_world(12);
     std::fs::create_dir(world.path("data")).unwrap();
     let straddling = json!({"prompt": "Question: why?\nAns", "chosen": "wer: the", "rejected": "wer: a"});
-    let text = format!("{}{straddling}\n", world.read_text("pairs.jsonl"));
+    let pairs = world.read_text("pairs.jsonl");
+    let again = pairs.lines().next().unwrap();
+    let text = format!("{pairs}{straddling}\n{again}\n");
     world.write("data/train.jsonl", text.replace("{\"prompt\"", "{\"question\":\"Why?\",\"prompt\""));
     world.write_pairs("data/test.jsonl", 7);
     world

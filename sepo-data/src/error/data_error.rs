@@ -272,6 +272,32 @@ pub enum DataError {
         /// The format that the pair at fault would have.
         found: PairFormat,
     },
+    /// A mix has another number of weights than of inputs, or nothing to mix.
+    #[error(
+        "a mix of {n_inputs} inputs has {n_weights} weights: it needs two inputs or more, and one weight for each, in their order"
+    )]
+    MixCount {
+        /// Weights given.
+        n_weights: usize,
+        /// Inputs given.
+        n_inputs: usize,
+    },
+    /// A weight of a mix is no share.
+    #[error("weight {weight} of input {input} of the mix is not a finite number above 0")]
+    MixWeight {
+        /// The input, from 0.
+        input: usize,
+        /// Its weight.
+        weight: f64,
+    },
+    /// The hashes of pairs could not be kept on disk.
+    #[error("cannot keep the hashes of pairs in a file in `{}`", dir.display())]
+    Hashes {
+        /// The folder.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// Names in backticks, separated by commas.

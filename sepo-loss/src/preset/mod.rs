@@ -110,7 +110,8 @@ impl Preset {
     ///
     /// # Errors
     ///
-    /// [`LossError::UnknownSetting`] names the first setting that the preset does not have.
+    /// [`LossError::UnknownSetting`] names the first setting that the preset does not have; [`LossError::SettingOutOfRange`] is for a
+    /// `quantile` that is none. Other ranges are [`Objective::check`]'s.
     pub fn objective(&self, given: &[(&str, f64)]) -> Result<Objective, LossError> {
         if let Some((unknown, _)) = given.iter().find(|(name, _)| !self.has(name)) {
             return Err(LossError::UnknownSetting {
@@ -119,7 +120,18 @@ impl Preset {
                 known: self.settings.iter().map(|setting| setting.name).collect(),
             });
         }
-        Ok((self.build)(&Values { preset: self, given }))
+        let values = Values { preset: self, given };
+        // The loss does not know of it: the mask is made from log-probabilities before.
+        let quantile = values.get("quantile");
+        if self.has("quantile") && !(0.0..=1.0).contains(&quantile) {
+            return Err(LossError::SettingOutOfRange {
+                objective: self.name,
+                setting: "quantile",
+                value: quantile,
+                accepted: "0 <= value <= 1",
+            });
+        }
+        Ok((self.build)(&values))
     }
 }
 

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use sepo_data::{
-    PairContent, PairReader, PairRow, PairTexts, PairTokenizer, PreferencePair, SkippedPair, TokenizedPair,
-    open_pairs,
+    PairContent, PairRow, PairSource, PairTexts, PairTokenizer, PreferencePair, SkippedPair, TokenizedPair,
 };
 use sepo_select::ResponseText;
 
 use crate::args::PairArgs;
-use crate::console::{say, warn};
+use crate::console::warn;
 use crate::exit::{CliError, Exit};
-use crate::pairs::{describe, describe_skipped};
+use crate::memory::Memory;
+use crate::pairs::{describe, describe_skipped, open};
 
 /// Rows that cannot be used and are named; the rest is counted.
 const NAMED: u64 = 5;
@@ -24,7 +24,7 @@ pub(super) struct DataRow {
 
 /// The usable rows of the data, in order.
 pub(super) struct DataRows<'a> {
-    reader: std::iter::Take<PairReader>,
+    source: PairSource,
     tokenizer: &'a PairTokenizer,
     args: &'a PairArgs,
     /// Rows that cannot be used, by reason.
@@ -33,15 +33,13 @@ pub(super) struct DataRows<'a> {
 
 impl<'a> DataRows<'a> {
     pub(super) fn open(args: &'a PairArgs, tokenizer: &'a PairTokenizer) -> Result<Self, CliError> {
-        let reader = open_pairs(&args.data, &args.read.read_config())?;
-        say(format!("data: {} ({})", reader.format().format, reader.format().reason));
-        let reader = reader.take(args.read.limit.unwrap_or(usize::MAX));
-        Ok(Self { reader, tokenizer, args, unusable: BTreeMap::new() })
+        let source = open(&args.data, &args.read, &Memory::default().spill(&std::env::temp_dir()))?;
+        Ok(Self { source, tokenizer, args, unusable: BTreeMap::new() })
     }
 
     /// The next row that can be used.
     pub(super) fn next_row(&mut self) -> Result<Option<DataRow>, CliError> {
-        for row in self.reader.by_ref() {
+        for row in self.source.by_ref() {
             let (kind, text) = match row? {
                 PairRow::Bad(bad) => (bad.reason.name(), describe(&bad)),
                 PairRow::Pair(pair) => match self.tokenizer.encode(&pair) {
