@@ -15,6 +15,7 @@ mod activations;
 mod attention;
 mod build;
 mod device;
+mod faults;
 mod head;
 mod layer_norm;
 mod optimizer;
