@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "wrong launches are made on purpose")]
 
-use crate::device::{OnCpu, orders};
+use crate::process::OnCpu;
 use sepo_kernels::cuda::{Arg, Element, ElementKind, Executor, Kernel, Launch, Source};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,8 +22,7 @@ fn launch(on: &OnCpu, name: &'static str, shared_bytes: u32, args: &[Arg]) {
 /// What is said of a launch that must fail
 fn said(name: &'static str, shared_bytes: u32, more: &[Arg]) -> Option<String> {
     let on = OnCpu::new(1)?;
-    let mut y = on.garbage::<f32>(64);
-    let args = [&[Arg::Write(y.slice_mut().address(), f32::KIND)], more].concat();
+    let args = [&[Arg::Write(on.allocate(64 * 4), f32::KIND)], more].concat();
     let failed = catch_unwind(AssertUnwindSafe(|| launch(&on, name, shared_bytes, &args)));
     let said = failed.expect_err("the mistake is seen");
     Some(said.downcast_ref::<String>().expect("what the process said").clone())
@@ -35,8 +34,7 @@ fn a_value_beyond_an_array_or_beyond_shared_memory_is_seen() {
         return; // another sanitizer's business
     }
     let Some(on) = OnCpu::new(1) else { return };
-    let (x, mut y) = (on.memory(&[0.0_f32; 64]), on.garbage::<f32>(64));
-    let (from, to) = (x.slice().address(), y.slice_mut().address());
+    let (from, to) = (on.allocate(64 * 4), on.allocate(64 * 4));
     let args = |n| [Arg::Read(from, f32::KIND), Arg::Write(to, f32::KIND), Arg::U32(n)];
     launch(&on, "reads_beyond", 0, &args(63));
     let failed = catch_unwind(AssertUnwindSafe(|| launch(&on, "reads_beyond", 0, &args(64))));
@@ -61,11 +59,11 @@ fn threads_that_do_not_meet_are_seen() {
 #[test]
 fn a_missing_barrier_shows_in_an_order_of_threads_or_to_the_sanitizer() {
     let backwards: Vec<f32> = (0..64_u8).rev().map(f32::from).collect();
-    let wrong = orders().into_iter().any(|on| {
-        let mut y = on.garbage::<f32>(64);
-        let args = [Arg::Write(y.slice_mut().address(), f32::KIND)];
+    let wrong = [1, 77].into_iter().filter_map(OnCpu::new).any(|on| {
+        let y = on.allocate(64 * 4);
+        let args = [Arg::Write(y, f32::KIND)];
         let ran = catch_unwind(AssertUnwindSafe(|| launch(&on, "lacks_a_barrier", 0, &args)));
-        ran.is_err() || y.read() != backwards
+        ran.is_err() || on.read::<f32>(y, 64) != backwards
     });
     assert!(wrong || OnCpu::new(1).is_none(), "no order shows it");
 }
