@@ -37,9 +37,9 @@ enum Form {
 }
 
 impl Form {
-    /// Tensor cores for bf16 heads of a size that there is a text for, whose rows are aligned for 16-byte copies
-    fn of<T: Float>(head_dim: usize, copied: &[Slice<'_, T>]) -> Self {
-        let aligned = copied.iter().all(|slice| slice.address().is_multiple_of(16));
+    /// Tensor cores for bf16 heads of a size that there is a text for, where all rows are aligned for 16-byte copies
+    fn of<T: Float>(head_dim: usize, rows: &[Slice<'_, T>]) -> Self {
+        let aligned = rows.iter().all(|slice| slice.address().is_multiple_of(16));
         match mma_source(head_dim) {
             Some(source) if T::KIND == ElementKind::Bf16 && aligned => Self::TensorCores(source),
             _ => Self::Plain,
@@ -192,7 +192,7 @@ pub fn attention<T: Float>(
         Arg::F32(input.shape.scale()), // float scale
         Arg::count(head_dim),          // u32 head_dim
     ];
-    let form = Form::of(head_dim, &[input.q, input.k, input.v]);
+    let form = Form::of(head_dim, &[input.q, input.k, input.v, out.as_slice()]);
     let names = [T::pick("attention_f32", "attention_bf16"), "attention"];
     let launch = form.launch(names, 1, grid(plan.parts.n_tiles, n_heads), head_dim, &args);
     // SAFETY: the list is the kernel's; tiles of the plan are rows of `q` that no other tile has and tokens of `k` and `v`,
@@ -326,7 +326,7 @@ fn backward_queries<T: Float>(
         Arg::F32(input.shape.scale()), // float scale
         Arg::count(head_dim),          // u32 head_dim
     ];
-    let form = Form::of(head_dim, &[input.q, input.k, input.v, dout]);
+    let form = Form::of(head_dim, &[input.q, input.k, input.v, dout, dq.as_slice()]);
     let names = [name, "attention_backward_queries"];
     let launch = form.launch(names, 2, grid(plan.parts.n_tiles, n_heads), head_dim, &args);
     // SAFETY: the list is the kernel's; tiles of the plan are rows of `q` and tokens of `k` and `v`; block (t, h) writes
@@ -367,7 +367,7 @@ fn backward_keys<T: Float>(
         Arg::F32(input.shape.scale()), // float scale
         Arg::count(head_dim),          // u32 head_dim
     ];
-    let form = Form::of(head_dim, &[input.q, input.k, input.v, dout]);
+    let form = Form::of(head_dim, &[input.q, input.k, input.v, dout, dk.as_slice(), dv.as_slice()]);
     let names = [name, "attention_backward_keys"];
     let launch = form.launch(names, 2, grid(plan.parts.n_key_tiles, n_kv_heads), head_dim, &args);
     // SAFETY: the list is the kernel's; every token is in one tile of keys, and block (t, h) writes head h of its tokens;
