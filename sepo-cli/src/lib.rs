@@ -75,3 +75,8 @@ pub fn check_recipe(text: &str, overrides: &[String]) -> Result<(), String> {
         Err(error) => Err(format!("{:?}", error.report)),
     }
 }
+
+/// The method that `CONTRIBUTING.md` adds.
+#[cfg(doctest)]
+#[doc = include_str!("../../CONTRIBUTING.md")]
+struct Contributing;

@@ -116,7 +116,7 @@ fn link_setting(link: Link) -> Option<(&'static str, f64, Range)> {
         Link::DiscoPop { temperature } => Some(("temperature", temperature, Range::Positive)),
         Link::Basu { k } => Some(("k", k, Range::Positive)),
         Link::Square { target } => Some(("target", target, Range::Finite)),
-        Link::Hinge => None,
+        Link::Hinge | Link::Custom(_) => None,
     }
 }
 

@@ -93,7 +93,7 @@ pub use evaluate::{Evaluation, evaluate};
 pub use grid::{SequenceRows, TokenGrid};
 pub use layout::PairLayout;
 pub use likelihood::negative_log_likelihood;
-pub use link::{Link, negative_log_sigmoid};
+pub use link::{CustomLink, Link, negative_log_sigmoid};
 pub use margin::Margin;
 pub use metrics::PairMetrics;
 pub use objective::{IpoReduction, Normalizer, Objective};

@@ -2,7 +2,7 @@
 
 use dfdx::prelude::*;
 
-use crate::constant::scalar;
+use crate::constant::{constant, scalar, values};
 
 /// The loss as a function of the margin `z` of a pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +43,42 @@ pub enum Link {
         /// The margin at which the loss is 0.
         target: f64,
     },
+    /// Any other function of the margin.
+    Custom(CustomLink),
+}
+
+/// A loss of the margin that is written outside of this crate, as a value and a slope.
+///
+/// # Examples
+///
+/// A Cauchy loss, `log(1 + (1 − z)²)`, with `−2 (1 − z) / (1 + (1 − z)²)` for its slope:
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use sepo_loss::{CustomLink, Link};
+///
+/// let cauchy = CustomLink {
+///     name: "cauchy",
+///     loss: |z| ((1.0 - z).powi(2).ln_1p(), -2.0 * (1.0 - z) / (1.0 + (1.0 - z).powi(2))),
+/// };
+/// let z = Cpu::default().tensor_from_vec(vec![1.0, 0.0], (2,));
+/// let losses = Link::Custom(cauchy).losses(z.leaky_trace())?;
+/// assert_eq!(losses.as_vec(), [0.0, 2f64.ln()]);
+/// assert_eq!(losses.sum::<Rank0, _>().backward().get(&z).as_vec(), [0.0, -1.0]);
+/// # Ok::<(), CpuError>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct CustomLink {
+    /// What tells it from another one: two of the same name count as the same.
+    pub name: &'static str,
+    /// Loss and slope at a margin.
+    pub loss: fn(f64) -> (f64, f64),
+}
+
+impl PartialEq for CustomLink {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }
 
 impl Link {
@@ -106,6 +142,15 @@ impl Link {
             }
             Self::Hinge => z.try_negate()?.try_add(scalar::<E>(1.0))?.try_relu(),
             Self::Square { target } => z.try_sub(scalar::<E>(target))?.try_square(),
+            Self::Custom(link) => {
+                // The tangent at z: its value and its slope are those of the loss.
+                let at = values(&z);
+                let (losses, slopes): (Vec<f64>, Vec<f64>) = at.iter().map(|&z| (link.loss)(z)).unzip();
+                let bases = at.iter().zip(&losses).zip(&slopes).map(|((z, loss), slope)| loss - slope * z);
+                let (device, shape) = (z.device().clone(), *z.shape());
+                let bases = constant::<S, E, D>(&device, &bases.collect::<Vec<_>>(), shape)?;
+                z.try_mul(constant::<S, E, D>(&device, &slopes, shape)?)?.try_add(bases)
+            }
         }
     }
 }

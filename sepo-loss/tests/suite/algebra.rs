@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use sepo_loss::{
-    Barrier, Baseline, Comparison, Composition, Detach, Divergence, Evaluation, L1, Link, LossBatch,
-    LossError, Margin, Nll, NllReduction, Objective, PairRows, PairWeight, Pairing, Partition, Reduction,
-    Regularizers, SideLink, Square, Statistic, TokenReward, Transform, UnitSum, Weighting, evaluate,
+    Barrier, Baseline, Comparison, Composition, CustomLink, Detach, Divergence, Evaluation, L1, Link,
+    LossBatch, LossError, Margin, Nll, NllReduction, Objective, PairRows, PairWeight, Pairing, Partition,
+    Reduction, Regularizers, SideLink, Square, Statistic, TokenReward, Transform, UnitSum, Weighting,
+    evaluate,
 };
 
 use crate::batches::close;
@@ -135,6 +136,7 @@ fn any_composition() -> impl Strategy<Value = Composition> {
         Link::Basu { k: 0.2 },
         Link::Hinge,
         Link::Square { target: 0.7 },
+        Link::Custom(CustomLink { name: "cubic", loss: |z| (z.powi(3), 3.0 * z.powi(2)) }),
     ]);
     let side = prop::sample::select(vec![
         SideLink::Kto { desirable: 1.3, undesirable: 0.7, baseline: Baseline::Constant(0.1) },
