@@ -102,3 +102,28 @@ fn describe(method: &Method) -> String {
     }
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_the_documentation_is_the_programs() {
+        let document = include_str!("../../../docs/methods.md");
+        for preset in Preset::all() {
+            let method = method(preset).unwrap();
+            let or_none = |text: String| if text.is_empty() { "–".to_owned() } else { text };
+            let row = format!(
+                "| `{}` | {} | {} | {} | {} | {} | {} |",
+                method.name,
+                method.title,
+                method.paper,
+                method.formula.replace('|', "\\|"),
+                or_none(settings(&method)),
+                or_none(method.needs.join(", ")),
+                or_none(method.note.to_owned())
+            );
+            assert!(document.lines().any(|line| line == row), "docs/methods.md lacks\n{row}");
+        }
+    }
+}
