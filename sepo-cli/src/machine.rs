@@ -1,5 +1,7 @@
 //! The device and the threads of a run.
 
+use sepo_kernels::cuda::Device;
+
 use crate::args::MachineArgs;
 use crate::console::say;
 use crate::exit::{CliError, Exit};
@@ -11,14 +13,8 @@ const MOST_THREADS: usize = 1024;
 pub(crate) fn prepare(args: &MachineArgs) -> Result<(), CliError> {
     match args.device.as_deref() {
         None | Some("cpu") => {}
-        Some(cuda)
-            if cuda == "cuda" || cuda.strip_prefix("cuda:").is_some_and(|n| n.parse::<u32>().is_ok()) =>
-        {
-            return Err(CliError::new(
-                Exit::Device,
-                format!("device `{cuda}` asked for, but this program runs on the CPU only"),
-                "use `--device cpu`, or leave `--device` out",
-            ));
+        Some(device) if ordinal(device).is_some() => {
+            return Err(not_on(device, ordinal(device).unwrap_or_default()));
         }
         Some(other) => {
             return Err(CliError::usage(
@@ -44,4 +40,28 @@ pub(crate) fn prepare(args: &MachineArgs) -> Result<(), CliError> {
     let chosen = if args.device.is_some() { "as asked" } else { "the only device of this build" };
     say(format!("device: cpu ({chosen}), {} threads", rayon::current_num_threads()));
     Ok(())
+}
+
+/// The number of a GPU: `cuda` is the first
+fn ordinal(device: &str) -> Option<usize> {
+    match device.strip_prefix("cuda")? {
+        "" => Some(0),
+        number => number.strip_prefix(':')?.parse().ok(),
+    }
+}
+
+/// Why a command does not run on a GPU: what is missing here, or, where nothing is, that no command does yet
+fn not_on(device: &str, ordinal: usize) -> CliError {
+    let cpu = "use `--device cpu`, or leave `--device` out";
+    match Device::new(ordinal) {
+        Ok(there) => CliError::new(
+            Exit::Device,
+            format!("device `{device}`, {}, is there, but commands run on the CPU only so far", there.name()),
+            cpu,
+        ),
+        Err(error) => {
+            let fix = error.fix().map_or_else(|| cpu.to_owned(), |fix| format!("{fix}; or {cpu}"));
+            CliError::new(Exit::Device, format!("device `{device}` asked for, but {error}"), fix)
+        }
+    }
 }

@@ -18,10 +18,9 @@ pub use crate::embedding::cuda::{EmbeddingPlan, embedding, embedding_backward};
 pub use crate::gather_divergences::cuda::{
     DivergenceBuffers, DivergenceGrads, DivergenceOutput, gather_divergences, gather_divergences_backward,
 };
-pub use crate::gather_logps::cuda::{
-    HeadBufferLens, HeadBuffers, HeadGrads, HeadInput, HeadPlan, HeadTiling, gather_logps,
-    gather_logps_backward,
-};
+pub use crate::gather_logps::cuda::{HeadGrads, gather_logps, gather_logps_backward};
+pub use crate::gather_logps::input::{HeadBufferLens, HeadBuffers, HeadInput, HeadTiling};
+pub use crate::gather_logps::plan::HeadPlan;
 pub use crate::gelu::cuda::{gelu, gelu_backward};
 pub use crate::layer_norm::cuda::{
     LayerNormForward, LayerNormGrads, LayerNormInput, LayerNormOutput, layer_norm, layer_norm_backward,

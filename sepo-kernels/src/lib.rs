@@ -5,6 +5,8 @@
 //! shared prompt once, norms, rotary embedding, activations, AdamW, and a segment-wise top-k. All of it is `f32`,
 //! row-major, parallel over the current rayon pool, and gives the same bits for every number of threads.
 //!
+//! The module `cuda`, a feature that is on by default and needs no CUDA to build, has the same operations for NVIDIA GPUs.
+//!
 //! Not for building graphs: there is no tensor type, no tape and no broadcasting. Who calls keeps the activations.
 //!
 //! Shapes are checked and a mismatch panics, since it is an error in the calling program; what comes from outside

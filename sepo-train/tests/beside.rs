@@ -1,5 +1,7 @@
 //! Objectives that read a frozen model's distributions, rewards of tokens, or weights that the policy makes itself.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::atomic::AtomicBool;
 
 use sepo_data::Side;

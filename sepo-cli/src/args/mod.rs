@@ -65,7 +65,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Weights(WeightsCommand),
     /// Train a policy on selected tokens, or on whole responses
-    Train(TrainCommandArgs),
+    Train(Box<TrainCommandArgs>),
     /// Methods that `train --objective` knows, with their settings and needs
     Objectives(ObjectivesArgs),
     /// Measure a model on held-out pairs

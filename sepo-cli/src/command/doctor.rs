@@ -1,5 +1,6 @@
 //! `sepo-cli doctor`
 
+use sepo_kernels::cuda::{Device, DeviceError, probe_cublaslt, probe_driver, probe_nvrtc};
 use serde::Serialize;
 
 use crate::args::MachineArgs;
@@ -12,7 +13,7 @@ struct Finding {
     what: &'static str,
     found: String,
     /// What to do, where something is missing.
-    fix: Option<&'static str>,
+    fix: Option<String>,
 }
 
 pub(crate) fn run(args: &MachineArgs) -> Result<Exit, CliError> {
@@ -23,12 +24,13 @@ pub(crate) fn run(args: &MachineArgs) -> Result<Exit, CliError> {
         simd(),
         memory(),
         gpu(),
-        nvrtc(),
+        library("NVRTC", probe_nvrtc()),
+        library("cuBLASLt", probe_cublaslt()),
         temporary_files(),
     ];
     result(args.form(), &findings, |findings| {
         let line = |finding: &Finding| {
-            let fix = finding.fix.map(|fix| format!("\n    {fix}")).unwrap_or_default();
+            let fix = finding.fix.as_ref().map(|fix| format!("\n    {fix}")).unwrap_or_default();
             format!("{:<16} {}{fix}", finding.what, finding.found)
         };
         findings.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -55,7 +57,7 @@ fn simd() -> Finding {
     ];
     let found: Vec<&str> = features.iter().filter(|(_, there)| *there).map(|(name, _)| *name).collect();
     let slow = !(features[2].1 && features[3].1);
-    let fix = slow.then_some("without AVX2 and FMA everything works, at a fraction of the speed");
+    let fix = slow.then(|| "without AVX2 and FMA everything works, at a fraction of the speed".to_owned());
     Finding { what: "SIMD", found: if found.is_empty() { "none".to_owned() } else { found.join(", ") }, fix }
 }
 
@@ -78,36 +80,42 @@ fn memory() -> Finding {
     Finding { what: "memory", found, fix: None }
 }
 
+/// The first GPU, opened, or what is missing on the way to it
 fn gpu() -> Finding {
-    let driver = std::fs::read_to_string("/proc/driver/nvidia/version").ok();
-    let found = driver.and_then(|text| text.lines().next().map(str::to_owned));
-    Finding {
-        what: "GPU",
-        fix: found.is_none().then_some("no NVIDIA driver; commands run on the CPU"),
-        found: found.unwrap_or_else(|| "none".to_owned()),
+    let found = match probe_driver().and_then(|()| Device::new(0)) {
+        Err(error) => return missing("GPU", &error),
+        Ok(device) => match device.memory_bytes() {
+            Ok((free, total)) => {
+                let gib = |bytes: usize| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
+                let (name, architecture) = (device.name(), device.architecture());
+                format!("{name}, {architecture}, {} free of {}", gib(free), gib(total))
+            }
+            Err(error) => error.to_string(),
+        },
+    };
+    Finding { what: "GPU", found, fix: None }
+}
+
+fn library(what: &'static str, probed: Result<(), DeviceError>) -> Finding {
+    match probed {
+        Ok(()) => Finding { what, found: "there".to_owned(), fix: None },
+        Err(error) => missing(what, &error),
     }
 }
 
-fn nvrtc() -> Finding {
-    let folders = ["/usr/local/cuda/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib64"];
-    let found =
-        folders.iter().flat_map(std::fs::read_dir).flatten().flatten().map(|entry| entry.path()).find(
-            |path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libnvrtc.so")),
-        );
-    Finding {
-        what: "NVRTC",
-        fix: found.is_none().then_some("only needed on a GPU, which this build does not use"),
-        found: found.map_or_else(|| "none".to_owned(), |path| path.display().to_string()),
-    }
+fn missing(what: &'static str, error: &DeviceError) -> Finding {
+    let fix = error.fix().map(|fix| format!("only needed on a GPU: {fix}"));
+    Finding { what, found: error.to_string(), fix }
 }
 
 fn temporary_files() -> Finding {
     let dir = std::env::temp_dir();
     let (found, fix) = match tempfile::tempfile() {
         Ok(_) => (format!("{} can be written", dir.display()), None),
-        Err(error) => {
-            (format!("{}: {error}", dir.display()), Some("set TMPDIR to a folder that can be written"))
-        }
+        Err(error) => (
+            format!("{}: {error}", dir.display()),
+            Some("set TMPDIR to a folder that can be written".to_owned()),
+        ),
     };
     Finding { what: "temporary files", found, fix }
 }

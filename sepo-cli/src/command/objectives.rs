@@ -27,7 +27,7 @@ struct Method {
 pub(crate) fn run(args: &ObjectivesArgs) -> Result<Exit, CliError> {
     let form = if args.json { Form::Json } else { Form::Human };
     match args.name {
-        Some(name) => result(form, &method(name.preset())?, |method| describe(method))?,
+        Some(name) => result(form, &method(name.preset())?, describe)?,
         None => {
             let methods = Preset::all().map(method).collect::<Result<Vec<_>, _>>()?;
             result(form, &methods, |methods| table(methods))?;

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use sepo_data::input_files;
 use serde_json::Value;
 
 use super::content::{self, Content};
@@ -47,11 +46,9 @@ impl Input {
             }
             (InputKind::Data, inputs) if !inputs.is_empty() => {
                 // Whatever is wrong with what is there, it is not what was read.
-                let Ok(files) = input_files(inputs, &self.read(settings).read_config()) else {
-                    return Ok(None);
-                };
+                let Ok(files) = self.read(settings).files(inputs) else { return Ok(None) };
                 let content = |(i, path): (usize, &PathBuf)| Content::of(self.name(i), path);
-                files.iter().enumerate().map(content).collect::<Result<_, _>>().map(Some)
+                files.iter().flatten().enumerate().map(content).collect::<Result<_, _>>().map(Some)
             }
             _ => Ok(None),
         }

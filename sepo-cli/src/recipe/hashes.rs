@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sepo_data::{TemplateChoice, input_files};
+use sepo_data::TemplateChoice;
 use serde::{Deserialize, Serialize};
 
 use super::Recipe;
@@ -74,7 +74,7 @@ impl Held<'_> {
             Ok(content_digest(&paths.iter().map(content).collect::<Result<Vec<_>, _>>()?))
         };
         Ok(match &self.what {
-            What::Data(inputs, read) => Some(of_files(&input_files(inputs, &read.read_config())?)?),
+            What::Data(inputs, read) => Some(of_files(&read.files(inputs)?.concat())?),
             What::Model(dir) => Some(content_digest(&model_contents(dir)?)),
             What::File(path) => Some(of_files(&[(*path).to_owned()])?),
             What::Nothing => None,

@@ -19,7 +19,7 @@ const UNKNOWN: &[Case] = &[
     flags("a flag that is missing", "train --model model --data pairs.jsonl --out out"),
     flags(
         "an objective that is not known",
-        "train --model model --data pairs.jsonl --out out --objective orpo",
+        "train --model model --data pairs.jsonl --out out --objective orpi",
     ),
     flags("a format that is not known", "data check pairs.jsonl --format alpaca"),
     flags("a rule that is not known", "select --scores scores.parquet --out new.parquet --rule best"),

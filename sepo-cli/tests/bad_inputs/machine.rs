@@ -9,18 +9,6 @@ use super::world::fresh;
 
 const CASES: &[Case] = &[
     Case {
-        what: "a device that is not there",
-        before: as_it_is,
-        typed: "eval --model model --data pairs.jsonl --device cuda",
-        exit: DEVICE,
-    },
-    Case {
-        what: "a numbered device that is not there",
-        before: as_it_is,
-        typed: "train --model model --data pairs.jsonl --objective simpo --out out --device cuda:7",
-        exit: DEVICE,
-    },
-    Case {
         what: "a device that is none",
         before: as_it_is,
         typed: "score --oracle oracle/oracle --reference model --data pairs.jsonl --out new.parquet --device tpu",
@@ -52,9 +40,32 @@ const CASES: &[Case] = &[
     },
 ];
 
+const NO_GPU: &[Case] = &[
+    Case {
+        what: "a device that is not there",
+        before: as_it_is,
+        typed: "eval --model model --data pairs.jsonl --device cuda",
+        exit: DEVICE,
+    },
+    Case {
+        what: "a numbered device that is not there",
+        before: as_it_is,
+        typed: "train --model model --data pairs.jsonl --objective simpo --out out --device cuda:7",
+        exit: DEVICE,
+    },
+];
+
 #[test]
 fn machines_that_do_not_offer_it_are_named() {
     check("machine", CASES);
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_named_with_what_is_missing() {
+    match sepo_kernels::cuda::probe_driver() {
+        Ok(()) => println!("skipped: there is an NVIDIA driver"),
+        Err(_) => check("no_gpu", NO_GPU),
+    }
 }
 
 #[test]

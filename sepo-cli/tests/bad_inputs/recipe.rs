@@ -72,7 +72,7 @@ const VALUES: &[Case] = &[
     written(
         "an objective that is not known",
         |world| {
-            recipe(world, "max_steps = 3", "objective = \"orpo\"");
+            recipe(world, "max_steps = 3", "objective = \"orpi\"");
         },
         USAGE,
     ),

@@ -94,9 +94,9 @@ __device__ void forward(
     float *lse,            // [n_queries, n_heads]
     u32 n_heads,
     u32 n_kv_heads,
-    u32 head_dim,
     u32 window,            // 0: none
-    float scale
+    float scale,
+    u32 head_dim           // last: the tensor-core form has it as a constant
 ) {
     u32 stride = head_dim + 1;
     float *queries = (float *)dynamic_shared(), *keys = queries + ROWS * head_dim, *values = keys + WARP * stride;
@@ -175,7 +175,7 @@ __device__ void backward_queries(
     const float *delta,                                // [n_queries, n_heads]
     const u32 *tiles, const u32 *entries, const u32 *positions,
     T *dq,                                             // [n_queries, n_heads, head_dim]
-    u32 n_heads, u32 n_kv_heads, u32 head_dim, u32 window, float scale
+    u32 n_heads, u32 n_kv_heads, u32 window, float scale, u32 head_dim
 ) {
     u32 stride = head_dim + 1;
     float *queries = (float *)dynamic_shared(), *douts = queries + ROWS * head_dim;
@@ -232,7 +232,7 @@ __device__ void backward_keys(
     const u32 *positions,
     T *dk,                  // [n_tokens, n_kv_heads, head_dim]
     T *dv,                  // [n_tokens, n_kv_heads, head_dim]
-    u32 n_heads, u32 n_kv_heads, u32 head_dim, u32 window, float scale
+    u32 n_heads, u32 n_kv_heads, u32 window, float scale, u32 head_dim
 ) {
     u32 stride = head_dim + 1;
     float *keys = (float *)dynamic_shared(), *values = keys + ROWS * head_dim;
@@ -288,13 +288,13 @@ __device__ void backward_keys(
 
 extern "C" __global__ void __launch_bounds__(256) attention_f32(
     const float *q, const float *k, const float *v, const u32 *tiles, const u32 *entries, const u32 *positions,
-    float *out, float *lse, u32 n_heads, u32 n_kv_heads, u32 head_dim, u32 window, float scale
-) { forward(q, k, v, tiles, entries, positions, out, lse, n_heads, n_kv_heads, head_dim, window, scale); }
+    float *out, float *lse, u32 n_heads, u32 n_kv_heads, u32 window, float scale, u32 head_dim
+) { forward(q, k, v, tiles, entries, positions, out, lse, n_heads, n_kv_heads, window, scale, head_dim); }
 
 extern "C" __global__ void __launch_bounds__(256) attention_bf16(
     const bf16 *q, const bf16 *k, const bf16 *v, const u32 *tiles, const u32 *entries, const u32 *positions,
-    bf16 *out, float *lse, u32 n_heads, u32 n_kv_heads, u32 head_dim, u32 window, float scale
-) { forward(q, k, v, tiles, entries, positions, out, lse, n_heads, n_kv_heads, head_dim, window, scale); }
+    bf16 *out, float *lse, u32 n_heads, u32 n_kv_heads, u32 window, float scale, u32 head_dim
+) { forward(q, k, v, tiles, entries, positions, out, lse, n_heads, n_kv_heads, window, scale, head_dim); }
 
 extern "C" __global__ void attention_delta_f32(
     const float *out, const float *dout, float *delta, u32 n, u32 head_dim
@@ -307,35 +307,35 @@ extern "C" __global__ void attention_delta_bf16(
 extern "C" __global__ void __launch_bounds__(256) attention_backward_queries_f32(
     const float *q, const float *k, const float *v, const float *dout, const float *lse, const float *delta,
     const u32 *tiles, const u32 *entries, const u32 *positions, float *dq,
-    u32 n_heads, u32 n_kv_heads, u32 head_dim, u32 window, float scale
+    u32 n_heads, u32 n_kv_heads, u32 window, float scale, u32 head_dim
 ) {
-    backward_queries(q, k, v, dout, lse, delta, tiles, entries, positions, dq, n_heads, n_kv_heads, head_dim, window,
-                     scale);
+    backward_queries(q, k, v, dout, lse, delta, tiles, entries, positions, dq, n_heads, n_kv_heads, window, scale,
+                     head_dim);
 }
 
 extern "C" __global__ void __launch_bounds__(256) attention_backward_queries_bf16(
     const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dout, const float *lse, const float *delta,
     const u32 *tiles, const u32 *entries, const u32 *positions, bf16 *dq,
-    u32 n_heads, u32 n_kv_heads, u32 head_dim, u32 window, float scale
+    u32 n_heads, u32 n_kv_heads, u32 window, float scale, u32 head_dim
 ) {
-    backward_queries(q, k, v, dout, lse, delta, tiles, entries, positions, dq, n_heads, n_kv_heads, head_dim, window,
-                     scale);
+    backward_queries(q, k, v, dout, lse, delta, tiles, entries, positions, dq, n_heads, n_kv_heads, window, scale,
+                     head_dim);
 }
 
 extern "C" __global__ void __launch_bounds__(256) attention_backward_keys_f32(
     const float *q, const float *k, const float *v, const float *dout, const float *lse, const float *delta,
     const u32 *tiles, const u32 *key_tiles, const u32 *query_tiles, const u32 *positions, float *dk, float *dv,
-    u32 n_heads, u32 n_kv_heads, u32 head_dim, u32 window, float scale
+    u32 n_heads, u32 n_kv_heads, u32 window, float scale, u32 head_dim
 ) {
     backward_keys(q, k, v, dout, lse, delta, tiles, key_tiles, query_tiles, positions, dk, dv, n_heads, n_kv_heads,
-                  head_dim, window, scale);
+                  window, scale, head_dim);
 }
 
 extern "C" __global__ void __launch_bounds__(256) attention_backward_keys_bf16(
     const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dout, const float *lse, const float *delta,
     const u32 *tiles, const u32 *key_tiles, const u32 *query_tiles, const u32 *positions, bf16 *dk, bf16 *dv,
-    u32 n_heads, u32 n_kv_heads, u32 head_dim, u32 window, float scale
+    u32 n_heads, u32 n_kv_heads, u32 window, float scale, u32 head_dim
 ) {
     backward_keys(q, k, v, dout, lse, delta, tiles, key_tiles, query_tiles, positions, dk, dv, n_heads, n_kv_heads,
-                  head_dim, window, scale);
+                  window, scale, head_dim);
 }

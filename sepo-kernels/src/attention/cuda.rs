@@ -1,8 +1,11 @@
 //! Attention on a device
 
 use super::AttentionShape;
+use super::mma::mma_source;
 use super::plan::AttentionPlan;
-use crate::device::{Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of};
+use crate::device::{
+    Arg, DeviceError, ElementKind, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of,
+};
 
 pub(crate) static SOURCE: Source = Source {
     op: "attention",
@@ -23,6 +26,57 @@ const THREADS: u32 = 256;
 /// Rows that a block keeps, and rows that go by at a time
 const ROWS: usize = 64;
 const PASSING: usize = 32;
+
+/// How attention is computed
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// `attention.cu`: any head size, float products
+    Plain,
+    /// `attention_mma.cu`, the text for this head size
+    TensorCores(&'static Source),
+}
+
+impl Form {
+    /// Tensor cores for bf16 heads of a size that there is a text for, where all rows are aligned for 16-byte copies
+    fn of<T: Float>(head_dim: usize, rows: &[Slice<'_, T>]) -> Self {
+        let aligned = rows.iter().all(|slice| slice.address().is_multiple_of(16));
+        match mma_source(head_dim) {
+            Some(source) if T::KIND == ElementKind::Bf16 && aligned => Self::TensorCores(source),
+            _ => Self::Plain,
+        }
+    }
+
+    /// The form's launch of `plain`, or of its twin `mma`; blocks keep `kept` rows of each of 64 queries or keys
+    ///
+    /// The plain form takes the size of a head as its last argument, where the other has a constant.
+    fn launch<'a>(
+        self,
+        [plain, mma]: [&'static str; 2],
+        kept: usize,
+        grid: [u32; 3],
+        head_dim: usize,
+        args: &'a [Arg],
+    ) -> Launch<'a> {
+        let bytes = |n: usize| u32::try_from(n).expect("heads are narrow");
+        match self {
+            Self::Plain => Launch {
+                kernel: Kernel { source: &SOURCE, name: plain },
+                grid,
+                block: THREADS,
+                shared_bytes: bytes(4 * (kept * ROWS * head_dim + 2 * PASSING * (head_dim + 1))),
+                args,
+            },
+            // Two stages of passing rows of two sides: 64 in the forward pass, 32 in the others, which keep more.
+            Self::TensorCores(source) => Launch {
+                kernel: Kernel { source, name: mma },
+                grid,
+                block: 128,
+                shared_bytes: bytes(2 * (kept * ROWS + 2 * 2 * PASSING * (3 - kept)) * (head_dim + 8)),
+                args: &args[..args.len() - 1],
+            },
+        }
+    }
+}
 
 /// Queries, keys and values on a device
 #[derive(Clone, Copy, Debug)]
@@ -88,11 +142,6 @@ impl<'a> Words<'a> {
     }
 }
 
-fn shared_bytes(kept: usize, head_dim: usize) -> u32 {
-    let floats = kept * ROWS * head_dim + 2 * PASSING * (head_dim + 1);
-    u32::try_from(4 * floats).expect("heads are narrow")
-}
-
 fn grid(n_tiles: usize, n_heads: usize) -> [u32; 3] {
     let [x, y] = [n_tiles, n_heads].map(|n| u32::try_from(n).expect("checked to fit a grid"));
     [x, y, 1]
@@ -128,27 +177,24 @@ pub fn attention<T: Float>(
         return Ok(());
     }
     let words = Words::new(plan, words);
-    let launch = Launch {
-        kernel: Kernel { source: &SOURCE, name: T::pick("attention_f32", "attention_bf16") },
-        grid: grid(plan.parts.n_tiles, n_heads),
-        block: THREADS,
-        shared_bytes: shared_bytes(1, head_dim),
-        args: &[
-            Arg::read(input.q),            // const T *q
-            Arg::read(input.k),            // const T *k
-            Arg::read(input.v),            // const T *v
-            Arg::read(words.tiles),        // const u32 *tiles
-            Arg::read(words.entries),      // const u32 *entries
-            Arg::read(words.positions),    // const u32 *positions
-            Arg::write(&mut out),          // T *out
-            Arg::write(&mut lse),          // float *lse
-            Arg::count(n_heads),           // u32 n_heads
-            Arg::count(n_kv_heads),        // u32 n_kv_heads
-            Arg::count(head_dim),          // u32 head_dim
-            input.window(),                // u32 window
-            Arg::F32(input.shape.scale()), // float scale
-        ],
-    };
+    let args = [
+        Arg::read(input.q),            // const T *q
+        Arg::read(input.k),            // const T *k
+        Arg::read(input.v),            // const T *v
+        Arg::read(words.tiles),        // const u32 *tiles
+        Arg::read(words.entries),      // const u32 *entries
+        Arg::read(words.positions),    // const u32 *positions
+        Arg::write(&mut out),          // T *out
+        Arg::write(&mut lse),          // float *lse
+        Arg::count(n_heads),           // u32 n_heads
+        Arg::count(n_kv_heads),        // u32 n_kv_heads
+        input.window(),                // u32 window
+        Arg::F32(input.shape.scale()), // float scale
+        Arg::count(head_dim),          // u32 head_dim
+    ];
+    let form = Form::of(head_dim, &[input.q, input.k, input.v, out.as_slice()]);
+    let names = [T::pick("attention_f32", "attention_bf16"), "attention"];
+    let launch = form.launch(names, 1, grid(plan.parts.n_tiles, n_heads), head_dim, &args);
     // SAFETY: the list is the kernel's; tiles of the plan are rows of `q` that no other tile has and tokens of `k` and `v`,
     // since it was made from as many queries and tokens; block (t, h) writes head h of the rows of tile t.
     unsafe { on.launch(&launch) }
@@ -263,29 +309,26 @@ fn backward_queries<T: Float>(
     let &Given { input, lse, delta, dout } = given;
     let AttentionShape { n_heads, n_kv_heads, head_dim, .. } = input.shape;
     let name = T::pick("attention_backward_queries_f32", "attention_backward_queries_bf16");
-    let launch = Launch {
-        kernel: Kernel { source: &SOURCE, name },
-        grid: grid(plan.parts.n_tiles, n_heads),
-        block: THREADS,
-        shared_bytes: shared_bytes(2, head_dim),
-        args: &[
-            Arg::read(input.q),            // const T *q
-            Arg::read(input.k),            // const T *k
-            Arg::read(input.v),            // const T *v
-            Arg::read(dout),               // const T *dout
-            Arg::read(lse),                // const float *lse
-            Arg::read(delta),              // const float *delta
-            Arg::read(words.tiles),        // const u32 *tiles
-            Arg::read(words.entries),      // const u32 *entries
-            Arg::read(words.positions),    // const u32 *positions
-            Arg::write(dq),                // T *dq
-            Arg::count(n_heads),           // u32 n_heads
-            Arg::count(n_kv_heads),        // u32 n_kv_heads
-            Arg::count(head_dim),          // u32 head_dim
-            input.window(),                // u32 window
-            Arg::F32(input.shape.scale()), // float scale
-        ],
-    };
+    let args = [
+        Arg::read(input.q),            // const T *q
+        Arg::read(input.k),            // const T *k
+        Arg::read(input.v),            // const T *v
+        Arg::read(dout),               // const T *dout
+        Arg::read(lse),                // const float *lse
+        Arg::read(delta),              // const float *delta
+        Arg::read(words.tiles),        // const u32 *tiles
+        Arg::read(words.entries),      // const u32 *entries
+        Arg::read(words.positions),    // const u32 *positions
+        Arg::write(dq),                // T *dq
+        Arg::count(n_heads),           // u32 n_heads
+        Arg::count(n_kv_heads),        // u32 n_kv_heads
+        input.window(),                // u32 window
+        Arg::F32(input.shape.scale()), // float scale
+        Arg::count(head_dim),          // u32 head_dim
+    ];
+    let form = Form::of(head_dim, &[input.q, input.k, input.v, dout, dq.as_slice()]);
+    let names = [name, "attention_backward_queries"];
+    let launch = form.launch(names, 2, grid(plan.parts.n_tiles, n_heads), head_dim, &args);
     // SAFETY: the list is the kernel's; tiles of the plan are rows of `q` and tokens of `k` and `v`; block (t, h) writes
     // head h of the rows of tile t of `dq`.
     unsafe { on.launch(&launch) }
@@ -305,31 +348,28 @@ fn backward_keys<T: Float>(
     let &Given { input, lse, delta, dout } = given;
     let AttentionShape { n_heads, n_kv_heads, head_dim, .. } = input.shape;
     let name = T::pick("attention_backward_keys_f32", "attention_backward_keys_bf16");
-    let launch = Launch {
-        kernel: Kernel { source: &SOURCE, name },
-        grid: grid(plan.parts.n_key_tiles, n_kv_heads),
-        block: THREADS,
-        shared_bytes: shared_bytes(2, head_dim),
-        args: &[
-            Arg::read(input.q),            // const T *q
-            Arg::read(input.k),            // const T *k
-            Arg::read(input.v),            // const T *v
-            Arg::read(dout),               // const T *dout
-            Arg::read(lse),                // const float *lse
-            Arg::read(delta),              // const float *delta
-            Arg::read(words.tiles),        // const u32 *tiles
-            Arg::read(words.key_tiles),    // const u32 *key_tiles
-            Arg::read(words.met),          // const u32 *query_tiles
-            Arg::read(words.positions),    // const u32 *positions
-            Arg::write(dk),                // T *dk
-            Arg::write(dv),                // T *dv
-            Arg::count(n_heads),           // u32 n_heads
-            Arg::count(n_kv_heads),        // u32 n_kv_heads
-            Arg::count(head_dim),          // u32 head_dim
-            input.window(),                // u32 window
-            Arg::F32(input.shape.scale()), // float scale
-        ],
-    };
+    let args = [
+        Arg::read(input.q),            // const T *q
+        Arg::read(input.k),            // const T *k
+        Arg::read(input.v),            // const T *v
+        Arg::read(dout),               // const T *dout
+        Arg::read(lse),                // const float *lse
+        Arg::read(delta),              // const float *delta
+        Arg::read(words.tiles),        // const u32 *tiles
+        Arg::read(words.key_tiles),    // const u32 *key_tiles
+        Arg::read(words.met),          // const u32 *query_tiles
+        Arg::read(words.positions),    // const u32 *positions
+        Arg::write(dk),                // T *dk
+        Arg::write(dv),                // T *dv
+        Arg::count(n_heads),           // u32 n_heads
+        Arg::count(n_kv_heads),        // u32 n_kv_heads
+        input.window(),                // u32 window
+        Arg::F32(input.shape.scale()), // float scale
+        Arg::count(head_dim),          // u32 head_dim
+    ];
+    let form = Form::of(head_dim, &[input.q, input.k, input.v, dout, dk.as_slice(), dv.as_slice()]);
+    let names = [name, "attention_backward_keys"];
+    let launch = form.launch(names, 2, grid(plan.parts.n_key_tiles, n_kv_heads), head_dim, &args);
     // SAFETY: the list is the kernel's; every token is in one tile of keys, and block (t, h) writes head h of its tokens;
     // tiles of queries that the plan names are rows of `q`.
     unsafe { on.launch(&launch) }

@@ -7,6 +7,8 @@ mod cpu;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
 #[cfg(feature = "cuda")]
+pub(crate) mod mma;
+#[cfg(feature = "cuda")]
 pub(crate) mod plan;
 mod tile;
 

@@ -34,25 +34,48 @@ unsafe impl Send for Products {}
 // SAFETY: as above.
 unsafe impl Sync for Products {}
 
-/// All that the choice of an algorithm depends on
+/// A matrix as cuBLASLt is told of it: `columns` columns of `rows` values, `stride` apart
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Described {
+    kind: ElementKind,
+    /// whether the transposed of what stands there is meant
+    transposed: bool,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    /// bytes that divide its address, at most 256
+    alignment: u32,
+}
+
+impl Described {
+    /// The transposed of `matrix`, which is `[rows, columns]`: its rows are columns to cuBLASLt
+    fn of(matrix: &Matrix, [rows, columns]: [usize; 2]) -> Self {
+        let &Matrix { address, kind, row_stride, column_stride } = matrix;
+        // What stands by columns already is the matrix itself to cuBLASLt, which has to transpose it.
+        let transposed = column_stride != 1;
+        assert!(!transposed || row_stride == 1, "one of the strides of {matrix:?} must be 1");
+        let (rows, columns, stride) =
+            if transposed { (rows, columns, column_stride) } else { (columns, rows, row_stride) };
+        // Of a single one nobody asks how far the next is, but it must not be nearer than its end.
+        let stride = stride.max(rows);
+        Self { kind, transposed, rows, columns, stride, alignment: 1 << address.trailing_zeros().min(8) }
+    }
+}
+
+/// All that the choice of an algorithm depends on: `outᵀ = bᵀ aᵀ`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    /// type, whether transposed, distance of rows or columns, alignment in bytes
-    operands: [(ElementKind, bool, usize, u32); 3],
-    sizes: [usize; 3],
+    left: Described,
+    right: Described,
+    result: Described,
 }
 
 impl Key {
     fn of(product: &MatrixProduct) -> Self {
-        let operand = |matrix: &Matrix| {
-            let transposed = matrix.column_stride != 1;
-            let stride = if transposed { matrix.column_stride } else { matrix.row_stride };
-            assert!(!transposed || matrix.row_stride == 1, "one of the strides of {matrix:?} must be 1");
-            (matrix.kind, transposed, stride, 1 << matrix.address.trailing_zeros().min(8))
-        };
-        let operands = [&product.a, &product.b, &product.out].map(operand);
-        assert!(!operands[2].1, "a result is written by rows");
-        Self { operands, sizes: [product.m, product.n, product.k] }
+        let &MatrixProduct { a, b, out, m, n, k, .. } = product;
+        let result = Described::of(&out, [m, n]);
+        assert!(!result.transposed, "a result is written by rows");
+        Self { left: Described::of(&b, [k, n]), right: Described::of(&a, [m, k]), result }
     }
 }
 
@@ -60,7 +83,7 @@ impl Key {
 #[derive(Debug)]
 struct Settled {
     product: sys::cublasLtMatmulDesc_t,
-    /// of `a`, `b` and `out`
+    /// of the left and the right side and the result
     layouts: [sys::cublasLtMatrixLayout_t; 3],
     algorithm: sys::cublasLtMatmulAlgo_t,
 }
@@ -98,9 +121,9 @@ impl Products {
                 (&raw const scale).cast(),
                 (&raw const beta).cast(),
                 pointer(b.address),
-                settled.layouts[1],
-                pointer(a.address),
                 settled.layouts[0],
+                pointer(a.address),
+                settled.layouts[1],
                 pointer(out.address),
                 settled.layouts[2],
                 pointer(out.address),
@@ -116,28 +139,31 @@ impl Products {
 
     /// Makes the descriptors, and asks for the algorithm
     fn settle(&self, key: &Key) -> Result<Settled, CublasError> {
-        let [a, b, out] = key.operands;
-        let [m, n, k] = key.sizes;
+        use sys::cublasLtMatmulDescAttributes_t as Attribute;
+        use sys::cublasLtMatmulPreferenceAttributes_t as Preference;
+        let &Key { left, right, result } = key;
         let product = result::create_matmul_desc(
             sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
             sys::cudaDataType_t::CUDA_R_32F,
         )?;
-        set_transposed(product, sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_TRANSA, b.1)?;
-        set_transposed(product, sys::cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_TRANSB, a.1)?;
-        // Each as cuBLASLt sees it: columns are our rows, but where the matrix stands transposed already.
-        let layouts = [layout(a, [m, k])?, layout(b, [k, n])?, layout(out, [m, n])?];
+        set_transposed(product, Attribute::CUBLASLT_MATMUL_DESC_TRANSA, left.transposed)?;
+        set_transposed(product, Attribute::CUBLASLT_MATMUL_DESC_TRANSB, right.transposed)?;
+        let layouts = [layout(left)?, layout(right)?, layout(result)?];
         let preference = result::create_matmul_pref()?;
-        use sys::cublasLtMatmulPreferenceAttributes_t as Preference;
         set_preference(preference, Preference::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &WORKSPACE_BYTES)?;
-        set_preference(preference, Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &b.3)?;
-        set_preference(preference, Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &a.3)?;
-        set_preference(preference, Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &out.3)?;
-        set_preference(preference, Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &out.3)?;
-        let [la, lb, lout] = layouts;
+        for (which, of) in [
+            (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, left),
+            (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, right),
+            (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, result),
+            (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, result),
+        ] {
+            set_preference(preference, which, &of.alignment)?;
+        }
+        let [left, right, out] = layouts;
         // SAFETY: all of them were made above; the preference is destroyed after its only use.
         let heuristic = unsafe {
             let heuristic =
-                result::get_matmul_algo_heuristic(self.handle, product, lb, la, lout, lout, preference);
+                result::get_matmul_algo_heuristic(self.handle, product, left, right, out, out, preference);
             result::destroy_matmul_pref(preference)?;
             heuristic?
         };
@@ -162,21 +188,16 @@ impl Drop for Products {
     }
 }
 
-fn layout(
-    (kind, transposed, stride, _): (ElementKind, bool, usize, u32),
-    [rows, columns]: [usize; 2],
-) -> Result<sys::cublasLtMatrixLayout_t, CublasError> {
-    let kind = match kind {
+fn layout(matrix: Described) -> Result<sys::cublasLtMatrixLayout_t, CublasError> {
+    let kind = match matrix.kind {
         ElementKind::Bf16 => sys::cudaDataType_t::CUDA_R_16BF,
         ElementKind::F32 => sys::cudaDataType_t::CUDA_R_32F,
         ElementKind::F64 | ElementKind::U32 => {
             return Err(CublasError(sys::cublasStatus_t::CUBLAS_STATUS_NOT_SUPPORTED));
         }
     };
-    let (contiguous, other) = if transposed { (rows, columns) } else { (columns, rows) };
-    // Of a single row nobody asks how far the next is, but it must not be nearer than its end.
-    let stride = i64::try_from(stride.max(contiguous)).unwrap_or(i64::MAX);
-    result::create_matrix_layout(kind, contiguous as u64, other as u64, stride)
+    let stride = i64::try_from(matrix.stride).unwrap_or(i64::MAX);
+    result::create_matrix_layout(kind, matrix.rows as u64, matrix.columns as u64, stride)
 }
 
 fn set_transposed(
@@ -199,5 +220,56 @@ fn set_preference<T>(
     // SAFETY: the preference lives; the attribute has the size of the value.
     unsafe {
         result::set_matmul_pref_attribute(preference, which, std::ptr::from_ref(value).cast(), size_of::<T>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cuBLASLt reads at (row, column) of what it multiplies
+    fn read(values: &[f32], matrix: Described, row: usize, column: usize) -> f32 {
+        let (row, column) = if matrix.transposed { (column, row) } else { (row, column) };
+        assert!(row < matrix.rows && column < matrix.columns && matrix.stride >= matrix.rows);
+        values[column * matrix.stride + row]
+    }
+
+    fn matrix(rows: usize, columns: usize, by_columns: bool) -> Matrix {
+        let (row_stride, column_stride) = if by_columns { (1, rows + 1) } else { (columns + 2, 1) };
+        Matrix { address: 1 << 20, kind: ElementKind::F32, row_stride, column_stride }
+    }
+
+    fn numbers(n: usize) -> Vec<f32> {
+        (0..50_u16).cycle().map(|i| f32::from(i * 7 % 50) - 20.0).take(n).collect()
+    }
+
+    #[test]
+    fn what_cublaslt_is_told_is_the_product_that_is_meant() {
+        for [m, n, k] in [[3, 4, 5], [1, 4, 1], [4, 1, 3], [1, 1, 1], [2, 6, 1]] {
+            for (a_by_columns, b_by_columns) in [(false, false), (false, true), (true, false), (true, true)] {
+                let (a, b) = (matrix(m, k, a_by_columns), matrix(k, n, b_by_columns));
+                let out = matrix(m, n, false);
+                let key = Key::of(&MatrixProduct { a, b, out, m, n, k, scale: 1.0, add: false });
+                let (a_values, b_values) = (numbers(100), numbers(101));
+                assert_eq!((key.result.rows, key.result.columns), (n, m));
+                for row in 0..m {
+                    for column in 0..n {
+                        let at = |matrix: Matrix, row, column| {
+                            row * matrix.row_stride + column * matrix.column_stride
+                        };
+                        let meant: f32 =
+                            (0..k).map(|i| a_values[at(a, row, i)] * b_values[at(b, i, column)]).sum();
+                        // Element (column, row) of the product of columns is what is meant at (row, column) of ours.
+                        let told: f32 = (0..k)
+                            .map(|i| {
+                                read(&b_values, key.left, column, i) * read(&a_values, key.right, i, row)
+                            })
+                            .sum();
+                        assert_eq!(told, meant);
+                        assert_eq!(row * key.result.stride + column, at(out, row, column));
+                    }
+                }
+            }
+        }
     }
 }

@@ -27,7 +27,8 @@ pub struct Device {
     stream: Arc<CudaStream>,
     products: Products,
     modules: Mutex<HashMap<&'static str, Arc<CudaModule>>>,
-    functions: Mutex<HashMap<&'static str, CudaFunction>>,
+    /// by operation and name
+    functions: Mutex<HashMap<(&'static str, &'static str), CudaFunction>>,
     name: String,
     /// such as `sm_90`
     architecture: String,
@@ -146,7 +147,7 @@ impl Device {
 
     fn function(&self, kernel: Kernel) -> Result<CudaFunction, DeviceError> {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(function) = functions.get(kernel.name) {
+        if let Some(function) = functions.get(&(kernel.source.op, kernel.name)) {
             return Ok(function.clone());
         }
         let function =
@@ -158,7 +159,7 @@ impl Device {
         function
             .set_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, self.most_shared - own)
             .map_err(failed("asking for shared memory"))?;
-        functions.insert(kernel.name, function.clone());
+        functions.insert((kernel.source.op, kernel.name), function.clone());
         Ok(function)
     }
 

@@ -39,7 +39,7 @@ fn find_nvrtc() -> Result<(), DeviceError> {
         return Ok(());
     }
     Err(DeviceError::LibraryMissing {
-        library: "NVRTC, which compiles the kernels",
+        library: "NVRTC, which compiles the kernels,",
         looked_for: "libnvrtc.so, libnvrtc.so.13, libnvrtc.so.12",
         fix: "`pip install nvidia-cuda-nvrtc`, and let SEPO_NVRTC name its libnvrtc.so.13 or LD_LIBRARY_PATH the folder",
     })
@@ -61,7 +61,7 @@ fn find_cublaslt() -> Result<(), DeviceError> {
         return Ok(());
     }
     Err(DeviceError::LibraryMissing {
-        library: "cuBLASLt, which multiplies matrices",
+        library: "cuBLASLt, which multiplies matrices,",
         looked_for: "libcublasLt.so, libcublasLt.so.13, libcublasLt.so.12",
         fix: "`pip install nvidia-cublas`, and let SEPO_CUBLASLT name its libcublasLt.so.13 or LD_LIBRARY_PATH the folder",
     })

@@ -31,7 +31,7 @@ impl Source {
 /// Every text of this crate
 #[must_use]
 pub fn sources() -> Vec<&'static Source> {
-    vec![
+    let plain = [
         &super::partials::SOURCE,
         &crate::adamw::cuda::SOURCE,
         &crate::attention::cuda::SOURCE,
@@ -46,5 +46,6 @@ pub fn sources() -> Vec<&'static Source> {
         &crate::segment_topk::cuda::SOURCE,
         &crate::sum_of_squares::cuda::SOURCE,
         &crate::swiglu::cuda::SOURCE,
-    ]
+    ];
+    plain.into_iter().chain(&crate::attention::mma::SOURCES).collect()
 }

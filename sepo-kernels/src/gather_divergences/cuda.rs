@@ -5,7 +5,9 @@ use crate::device::{
 };
 use crate::embedding::cuda::embedding;
 use crate::gather_logps::HeadShape;
-use crate::gather_logps::cuda::{Groups, HeadBuffers, HeadInput, HeadPlan, spread_rows};
+use crate::gather_logps::cuda::spread_rows;
+use crate::gather_logps::input::{HeadBuffers, HeadInput};
+use crate::gather_logps::plan::{Groups, HeadPlan};
 use std::ops::Range;
 
 pub(crate) static SOURCE: Source = Source {

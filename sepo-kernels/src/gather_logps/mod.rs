@@ -6,6 +6,10 @@
 mod cpu;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
+#[cfg(feature = "cuda")]
+pub(crate) mod input;
+#[cfg(feature = "cuda")]
+pub(crate) mod plan;
 mod scratch;
 pub(crate) mod tiles;
 

@@ -1,11 +1,11 @@
 //! Activations and biases: value by value
 
-use crate::device::{OnCpu, orders};
+use crate::machine::{Machine, machines};
 use crate::rounding::{Rounded, assert_rounded, floats, values};
 use sepo_kernels::cuda::{self, Bf16, partials_len};
 use sepo_kernels::{Gelu, add_bias, bias_backward, gelu, gelu_backward, swiglu, swiglu_backward};
 
-fn compare_swiglu<T: Rounded>(on: &OnCpu, n_rows: usize, d: usize) {
+fn compare_swiglu<T: Rounded>(on: &Machine, n_rows: usize, d: usize) {
     let (gate_up, dout) = (values::<T>(1, 2 * n_rows * d, 6.0), values::<T>(2, n_rows * d, 1.0));
     let half = |second: usize| -> Vec<f32> {
         let rows = gate_up.chunks_exact(2 * d);
@@ -27,7 +27,7 @@ fn compare_swiglu<T: Rounded>(on: &OnCpu, n_rows: usize, d: usize) {
     assert_rounded(&at_gate_up.read(), &expected, 1e-6);
 }
 
-fn compare_gelu<T: Rounded>(on: &OnCpu, n: usize, kind: Gelu) {
+fn compare_gelu<T: Rounded>(on: &Machine, n: usize, kind: Gelu) {
     let (x, dy) = (values::<T>(1, n, 6.0), values::<T>(2, n, 1.0));
     let (mut y, mut dx) = (vec![0.0; n], vec![0.0; n]);
     gelu(&floats(&x), &mut y, kind);
@@ -39,7 +39,7 @@ fn compare_gelu<T: Rounded>(on: &OnCpu, n: usize, kind: Gelu) {
     assert_rounded(&at_dy.read(), &dx, 1e-6);
 }
 
-fn compare_bias<T: Rounded>(on: &OnCpu, n_rows: usize, d: usize) {
+fn compare_bias<T: Rounded>(on: &Machine, n_rows: usize, d: usize) {
     let (x, bias) = (values::<T>(1, n_rows * d, 2.0), values::<T>(2, d, 1.0));
     let mut y = floats(&x);
     add_bias(&mut y, &floats(&bias));
@@ -57,7 +57,7 @@ fn compare_bias<T: Rounded>(on: &OnCpu, n_rows: usize, d: usize) {
 
 #[test]
 fn gated_activations_agree_with_the_cpu_form() {
-    for on in orders() {
+    for on in machines() {
         for (n_rows, d) in [(0, 3), (1, 1), (5, 13), (3, 256), (70, 8)] {
             compare_swiglu::<f32>(&on, n_rows, d);
             compare_swiglu::<Bf16>(&on, n_rows, d);
@@ -67,7 +67,7 @@ fn gated_activations_agree_with_the_cpu_form() {
 
 #[test]
 fn gaussian_error_linear_units_agree_with_the_cpu_form() {
-    for on in orders() {
+    for on in machines() {
         for kind in [Gelu::Exact, Gelu::Tanh] {
             for n in [0, 1, 7, 2500] {
                 compare_gelu::<f32>(&on, n, kind);
@@ -79,7 +79,7 @@ fn gaussian_error_linear_units_agree_with_the_cpu_form() {
 
 #[test]
 fn biases_agree_with_the_cpu_form() {
-    for on in orders() {
+    for on in machines() {
         for (n_rows, d) in [(0, 3), (1, 1), (5, 13), (700, 24), (3, 1100)] {
             compare_bias::<f32>(&on, n_rows, d);
             compare_bias::<Bf16>(&on, n_rows, d);

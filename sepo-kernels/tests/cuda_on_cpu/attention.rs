@@ -1,6 +1,6 @@
 //! Attention over random layouts: roots, children and chains, empty and one-token segments, windows, some tokens only asking
 
-use crate::device::{OnCpu, orders};
+use crate::machine::{Machine, machines};
 use crate::rounding::{Rounded, floats, values};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,7 +22,7 @@ fn assert_near<T: Rounded>(what: &str, actual: &[T], expected: &[f32], roundings
     }
 }
 
-fn compare<T: Rounded>(on: &OnCpu, layout: AttentionLayout<'_>, shape: AttentionShape, seed: u64) {
+fn compare<T: Rounded>(on: &Machine, layout: AttentionLayout<'_>, shape: AttentionShape, seed: u64) {
     let n_tokens = layout.segments.n_tokens();
     let n_queries = if let Queries::At(tokens) = layout.queries { tokens.len() } else { n_tokens };
     let (n_q, n_kv) =
@@ -91,7 +91,13 @@ fn shape(rng: &mut ChaCha8Rng, head_dims: &[usize]) -> AttentionShape {
     }
 }
 
-fn compare_random<T: Rounded>(on: &OnCpu, n_cases: u64, most: usize, head_dims: &[usize]) {
+fn compare_random<T: Rounded>(on: &Machine, n_cases: u64, most: usize, head_dims: &[usize]) {
+    // Threads of the operating system take a thousand times as long to wait for one another.
+    let (n_cases, most) = if std::env::var_os("SEPO_TSAN").is_some() {
+        (n_cases.min(2), most.min(40))
+    } else {
+        (n_cases, most)
+    };
     for seed in 0..n_cases {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let segments = layout(&mut rng, most);
@@ -104,8 +110,17 @@ fn compare_random<T: Rounded>(on: &OnCpu, n_cases: u64, most: usize, head_dims: 
 
 #[test]
 fn the_plain_form_agrees_with_the_cpu_form() {
-    for on in orders() {
-        compare_random::<f32>(&on, 8, 90, &[1, 8, 33, 128]);
+    for on in machines() {
+        compare_random::<f32>(&on, 8, 90, &[1, 8, 33, 64, 128]);
         compare_random::<Bf16>(&on, 4, 60, &[5, 20, 40]);
+    }
+}
+
+/// bf16 weights and sums of bf16 products: what tensor cores make of it, with lanes in the places that PTX gives them
+#[test]
+fn the_tensor_core_form_agrees_with_the_cpu_form() {
+    for on in machines() {
+        compare_random::<Bf16>(&on, 10, 90, &[32, 64]);
+        compare_random::<Bf16>(&on, 5, 150, &[80, 96, 128]);
     }
 }

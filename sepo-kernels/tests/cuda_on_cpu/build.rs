@@ -18,17 +18,23 @@ pub(crate) fn program() -> Option<&'static Path> {
     PROGRAM.get_or_init(build).as_deref()
 }
 
+/// The kernels of the crate, and those that are wrong on purpose
+fn all() -> Vec<&'static Source> {
+    sources().into_iter().chain([&crate::faults::SOURCE]).collect()
+}
+
 fn text() -> String {
     let mut text = String::from("#include \"cuda_on_cpu.h\"\n");
     text += Source::prelude();
-    for source in sources() {
-        text +=
-            &format!("namespace op_{} {{\n#line 1 \"{}.cu\"\n{}\n}}\n", source.op, source.op, source.text);
+    for source in all() {
+        // Names with C's linkage are the same in every namespace; only a driver looks them up.
+        let kernels = source.text.replace("extern \"C\" ", "");
+        text += &format!("namespace op_{} {{\n#line 1 \"{}.cu\"\n{}\n}}\n", source.op, source.op, kernels);
     }
     text += "#include \"server.h\"\nint main() {\n    return serve({\n";
-    for source in sources() {
+    for source in all() {
         for kernel in source.kernels {
-            text += &format!("        entry(\"{kernel}\", op_{}::{kernel}),\n", source.op);
+            text += &format!("        entry(\"{0}/{kernel}\", op_{0}::{kernel}),\n", source.op);
         }
     }
     text + "    });\n}\n"

@@ -159,6 +159,7 @@ inline unsigned atomicMin(unsigned *p, unsigned x) {
     return old;
 }
 inline float __expf(float x) { return expf(x); }
+inline float __log2f(float x) { return log2f(x); }
 inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 inline unsigned min(unsigned a, unsigned b) { return a < b ? a : b; }
 inline unsigned max(unsigned a, unsigned b) { return a > b ? a : b; }
@@ -166,6 +167,70 @@ inline unsigned max(unsigned a, unsigned b) { return a > b ? a : b; }
 alignas(16) static unsigned char dynamic_shared_memory[227 * 1024];
 static size_t dynamic_shared_bytes;
 inline unsigned char *dynamic_shared() { return dynamic_shared_memory; }
+
+// ---- tensor cores: what gpu.cuh says of a warp, done by its lanes for one another ----------------------------------------
+
+struct Registers {
+    unsigned r[6];
+};
+
+static float bf16_at(unsigned word, unsigned half) { return __uint_as_float((half ? word >> 16 : word & 0xffff) << 16); }
+
+inline unsigned short matrix_value(const void *row, unsigned column) {
+    if ((uintptr_t)row % 16) fail("a row of a matrix that is not aligned");
+    return ((const unsigned short *)row)[column];
+}
+
+// Rows of four 8 x 8 matrices are where lanes say; each lane reads the values that it is to get.
+inline void load_matrices(unsigned (&r)[4], const void *row) {
+    unsigned lane = threadIdx.x % 32, g = lane / 4, t = 2 * (lane % 4);
+    for (unsigned i = 0; i < 4; i++) {
+        const void *own = __shfl_sync(~0u, row, 8 * i + g);
+        r[i] = matrix_value(own, t) | (unsigned)matrix_value(own, t + 1) << 16;
+    }
+}
+inline void load_matrices_transposed(unsigned (&r)[4], const void *row) {
+    unsigned lane = threadIdx.x % 32, g = lane / 4, t = 2 * (lane % 4);
+    for (unsigned i = 0; i < 4; i++) {
+        const void *upper = __shfl_sync(~0u, row, 8 * i + t), *lower = __shfl_sync(~0u, row, 8 * i + t + 1);
+        r[i] = matrix_value(upper, g) | (unsigned)matrix_value(lower, g) << 16;
+    }
+}
+
+inline void multiply_add(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+    unsigned lane = threadIdx.x % 32, first = threadIdx.x / 32 * 32, g = lane / 4, t = 2 * (lane % 4);
+    Exchange<Registers>::slots[threadIdx.x] = Registers{{a[0], a[1], a[2], a[3], b0, b1}};
+    warp_barrier().wait();
+    auto a_at = [&](unsigned row, unsigned k) {
+        const Registers &owner = Exchange<Registers>::slots[first + row % 8 * 4 + k % 8 / 2];
+        return bf16_at(owner.r[row / 8 + 2 * (k / 8)], k % 2);
+    };
+    auto b_at = [&](unsigned k, unsigned column) {
+        const Registers &owner = Exchange<Registers>::slots[first + column * 4 + k % 8 / 2];
+        return bf16_at(owner.r[4 + k / 8], k % 2);
+    };
+    for (unsigned i = 0; i < 4; i++) {
+        for (unsigned k = 0; k < 16; k++) d[i] += a_at(g + 8 * (i / 2), k) * b_at(k, t + i % 2);
+    }
+    warp_barrier().wait();
+}
+
+inline unsigned round_two(float low, float high) {
+    auto round = [](float x) {
+        unsigned bits = __float_as_uint(x);
+        return x != x ? 0x7fffu : (bits + 0x7fffu + (bits >> 16 & 1)) >> 16;
+    };
+    return round(low) | round(high) << 16;
+}
+
+// At once: later than the call, and before `await_copies`, is all that a kernel may rely on.
+inline void copy_16(void *to, const void *from, bool there) {
+    if ((uintptr_t)to % 16 || (uintptr_t)from % 16) fail("a copy of 16 bytes that is not aligned");
+    if (there) memcpy(to, from, 16);
+    else memset(to, 0, 16);
+}
+inline void end_copies() {}
+template <int after> inline void await_copies() {}
 
 // ---- a launch --------------------------------------------------------------------------------------------------------
 

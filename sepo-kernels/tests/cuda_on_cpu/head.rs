@@ -1,6 +1,6 @@
 //! The fused head, with and without divergences, over chunks and tiles that do not divide anything
 
-use crate::device::{Memory, OnCpu, orders};
+use crate::machine::{Machine, Memory, machines};
 use crate::naive::{divergences, head, wide};
 use crate::rounding::{Rounded, floats, values};
 use rand::{RngExt, SeedableRng};
@@ -33,7 +33,7 @@ struct Buffers<'a, T: Rounded> {
 }
 
 impl<'a, T: Rounded> Buffers<'a, T> {
-    fn new(on: &'a OnCpu, plan: &HeadPlan, shape: HeadShape, sides: usize) -> Self {
+    fn new(on: &'a Machine, plan: &HeadPlan, shape: HeadShape, sides: usize) -> Self {
         let lens = HeadBufferLens::of(plan, shape, TILING);
         Self {
             packed: on.garbage(lens.packed),
@@ -80,7 +80,7 @@ fn assert_gradient<T: Rounded>(actual: &[f32], expected: &[f64], terms: &[f64]) 
     }
 }
 
-fn compare_logps<T: Rounded>(on: &OnCpu, shape: HeadShape, seed: u64) {
+fn compare_logps<T: Rounded>(on: &Machine, shape: HeadShape, seed: u64) {
     let HeadShape { n_hidden, d_model, vocab } = shape;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let rows = rows(&mut rng, n_hidden, vocab);
@@ -115,7 +115,7 @@ fn compare_logps<T: Rounded>(on: &OnCpu, shape: HeadShape, seed: u64) {
     assert_gradient::<T>(&dlm_head.read(), &expected.dlm_head, &expected.dlm_head_terms);
 }
 
-fn compare_divergences<T: Rounded>(on: &OnCpu, shape: HeadShape, seed: u64) {
+fn compare_divergences<T: Rounded>(on: &Machine, shape: HeadShape, seed: u64) {
     let HeadShape { n_hidden, d_model, vocab } = shape;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let rows = rows(&mut rng, n_hidden, vocab);
@@ -208,7 +208,7 @@ fn shapes() -> [HeadShape; 4] {
 
 #[test]
 fn log_probabilities_and_gradients_agree_with_all_logits_in_f64() {
-    for on in orders() {
+    for on in machines() {
         for (shape, seed) in shapes().into_iter().zip([1, 20, 40, 60]) {
             compare_logps::<f32>(&on, shape, seed);
             compare_logps::<Bf16>(&on, shape, seed);
@@ -218,7 +218,7 @@ fn log_probabilities_and_gradients_agree_with_all_logits_in_f64() {
 
 #[test]
 fn divergences_and_gradients_agree_with_all_logits_in_f64() {
-    for on in orders() {
+    for on in machines() {
         for (shape, seed) in shapes().into_iter().zip([1, 20, 40, 60]) {
             compare_divergences::<f32>(&on, shape, seed);
             compare_divergences::<Bf16>(&on, shape, seed);

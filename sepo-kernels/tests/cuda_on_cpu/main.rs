@@ -3,7 +3,7 @@
 //! What is compared: the CPU form's values, or an f64 form's where the CPU's own rounding would count twice; that nothing
 //! is read or written out of bounds or before it was written (AddressSanitizer, and memory full of not-a-numbers); that the
 //! order of threads between barriers decides nothing; and, with `SEPO_TSAN=1`, that ThreadSanitizer sees no race. Without a
-//! C++ compiler the tests say so and pass.
+//! C++ compiler the tests say so and pass. Where there is a GPU, the same comparisons are made on it.
 
 #![cfg(feature = "cuda")]
 #![expect(clippy::cast_possible_truncation, reason = "test inputs are small")]
@@ -14,10 +14,12 @@ mod naive;
 mod activations;
 mod attention;
 mod build;
-mod device;
+mod faults;
 mod head;
 mod layer_norm;
+mod machine;
 mod optimizer;
+mod process;
 mod rms_norm;
 mod rounding;
 mod segment_topk;

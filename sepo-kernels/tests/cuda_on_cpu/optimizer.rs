@@ -1,6 +1,6 @@
 //! What a step does with a flat gradient: its norm, the factor of mean and clip, AdamW
 
-use crate::device::{OnCpu, orders};
+use crate::machine::{Machine, machines};
 use crate::rounding::{assert_rounded, floats};
 use sepo_kernels::cuda::{self, AdamWState, Bf16, Clip, sum_of_squares_len};
 use sepo_kernels::{AdamWStep, adamw, sum_of_squares};
@@ -10,7 +10,7 @@ fn step(gradient_factor: f32) -> AdamWStep {
     AdamWStep { learning_rate: 0.01, beta1, beta2, eps, weight_decay: 0.1, gradient_factor, step: 3 }
 }
 
-fn compare(on: &OnCpu, n: usize, max_norm: Option<f64>) {
+fn compare(on: &Machine, n: usize, max_norm: Option<f64>) {
     let grads = crate::naive::values(1, n, 2.0);
     let n_units = 3.0;
     let at_grads = on.memory(&grads);
@@ -51,7 +51,7 @@ fn compare(on: &OnCpu, n: usize, max_norm: Option<f64>) {
 
 #[test]
 fn a_step_agrees_with_the_cpu_forms() {
-    for on in orders() {
+    for on in machines() {
         for n in [1, 6, 1023, 5000] {
             compare(&on, n, None);
             compare(&on, n, Some(0.5));
@@ -62,7 +62,7 @@ fn a_step_agrees_with_the_cpu_forms() {
 
 #[test]
 fn a_gradient_that_is_no_number_makes_a_factor_that_is_none() {
-    for on in orders() {
+    for on in machines() {
         let grads = on.memory(&[1.0, f32::NAN, 2.0]);
         let mut partials = on.garbage(sum_of_squares_len(3));
         cuda::sum_of_squares(&on, grads.slice(), partials.slice_mut()).expect("a launch");

@@ -1,9 +1,9 @@
-use crate::device::{OnCpu, orders};
+use crate::machine::{Machine, machines};
 use crate::rounding::{Rounded, assert_rounded, floats, values};
 use sepo_kernels::cuda::{self, Bf16, RmsNormForward, RmsNormGrads, RmsNormInput, partials_len};
 use sepo_kernels::{Write, rms_norm, rms_norm_backward};
 
-fn compare<T: Rounded>(on: &OnCpu, n_rows: usize, d: usize, write: Write) {
+fn compare<T: Rounded>(on: &Machine, n_rows: usize, d: usize, write: Write) {
     let n = n_rows * d;
     let (x, added) = (values::<T>(1, n, 3.0), values::<T>(2, n, 2.0));
     let (weight, dy, before) = (values::<T>(3, d, 1.5), values::<T>(4, n, 1.0), values::<T>(5, n, 1.0));
@@ -48,7 +48,7 @@ fn compare<T: Rounded>(on: &OnCpu, n_rows: usize, d: usize, write: Write) {
 
 #[test]
 fn agrees_with_the_cpu_form() {
-    for on in orders() {
+    for on in machines() {
         for (n_rows, d) in [(0, 8), (1, 1), (3, 7), (5, 64), (2, 1000), (300, 24)] {
             for write in [Write::Overwrite, Write::Add] {
                 compare::<f32>(&on, n_rows, d, write);

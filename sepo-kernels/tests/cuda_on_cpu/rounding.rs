@@ -1,6 +1,6 @@
 //! The two types of activations, and how far their results may be off
 
-use crate::device::Bytes;
+use crate::process::Bytes;
 use sepo_kernels::cuda::{Bf16, Float};
 
 /// A type of activations

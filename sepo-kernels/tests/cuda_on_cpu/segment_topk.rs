@@ -1,12 +1,12 @@
-use crate::device::{OnCpu, orders};
+use crate::machine::{Machine, machines};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sepo_kernels::cuda::{self, TopkPlan};
 use sepo_kernels::{Extreme, KernelError, segment_topk};
 
 /// The selection, or the error, that the kernel comes to
-fn on_device(
-    on: &OnCpu,
+fn on_machine(
+    on: &Machine,
     scores: &[f32],
     offsets: &[usize],
     counts: &[usize],
@@ -35,7 +35,7 @@ fn score(rng: &mut ChaCha8Rng) -> f32 {
 #[test]
 fn selects_the_same_indices_as_the_cpu_form() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    for on in orders() {
+    for on in machines() {
         for most in [1, 40, 300] {
             let (mut scores, mut offsets, mut counts) = (vec![], vec![0], vec![]);
             for _ in 0..40 {
@@ -46,7 +46,7 @@ fn selects_the_same_indices_as_the_cpu_form() {
             }
             for extreme in [Extreme::Highest, Extreme::Lowest] {
                 let expected = segment_topk(&scores, &offsets, &counts, extreme);
-                assert_eq!(on_device(&on, &scores, &offsets, &counts, extreme), expected);
+                assert_eq!(on_machine(&on, &scores, &offsets, &counts, extreme), expected);
             }
         }
     }
@@ -56,19 +56,19 @@ fn selects_the_same_indices_as_the_cpu_form() {
 fn segments_that_do_not_fit_shared_memory_are_read_again() {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     let scores: Vec<f32> = (0..9000).map(|_| score(&mut rng)).collect();
-    for on in orders() {
+    for on in machines() {
         for (offsets, counts) in [([0, 4000, 9000], [1234, 1500]), ([0, 4096, 9000], [4096, 4904])] {
             let expected = segment_topk(&scores, &offsets, &counts, Extreme::Highest);
-            assert_eq!(on_device(&on, &scores, &offsets, &counts, Extreme::Highest), expected);
+            assert_eq!(on_machine(&on, &scores, &offsets, &counts, Extreme::Highest), expected);
         }
     }
 }
 
 #[test]
 fn names_what_is_wrong() {
-    for on in orders() {
+    for on in machines() {
         let topk = |scores: &[f32], offsets: &[usize], counts: &[usize]| {
-            on_device(&on, scores, offsets, counts, Extreme::Lowest).expect_err("an error")
+            on_machine(&on, scores, offsets, counts, Extreme::Lowest).expect_err("an error")
         };
         let too_many = KernelError::CountTooLarge { segment: 1, count: 3, length: 2 };
         assert_eq!(topk(&[0.0; 4], &[0, 2, 4], &[1, 3]), too_many);

@@ -1,13 +1,13 @@
 //! What reads rows of a table: embedding and rotary embedding
 
-use crate::device::{OnCpu, orders};
+use crate::machine::{Machine, machines};
 use crate::rounding::{Rounded, assert_rounded, floats, values};
 use sepo_kernels::cuda::{self, Bf16, EmbeddingPlan, RotaryAngles};
 use sepo_kernels::{
     RotaryConfig, RotaryScaling, RotaryTable, embedding, embedding_backward, rotary, rotary_backward,
 };
 
-fn compare_embedding<T: Rounded>(on: &OnCpu, ids: &[u32], vocab: usize, d_model: usize) {
+fn compare_embedding<T: Rounded>(on: &Machine, ids: &[u32], vocab: usize, d_model: usize) {
     let n = ids.len() * d_model;
     let (table, dout) = (values::<T>(1, vocab * d_model, 1.0), values::<T>(2, n, 1.0));
     let (mut out, mut dtable) = (vec![0.0; n], crate::naive::values(3, vocab * d_model, 1.0));
@@ -25,7 +25,7 @@ fn compare_embedding<T: Rounded>(on: &OnCpu, ids: &[u32], vocab: usize, d_model:
     assert_eq!(at_dtable.read(), dtable);
 }
 
-fn compare_rotary<T: Rounded>(on: &OnCpu, n_heads: usize, head_dim: usize, rotary_dim: usize) {
+fn compare_rotary<T: Rounded>(on: &Machine, n_heads: usize, head_dim: usize, rotary_dim: usize) {
     let config = RotaryConfig { rotary_dim, theta: 10_000.0, scaling: RotaryScaling::None };
     let table = RotaryTable::new(&config, 50);
     let positions: Vec<u32> = (0..23).map(|token| token * 31 % 50).collect();
@@ -49,7 +49,7 @@ fn compare_rotary<T: Rounded>(on: &OnCpu, n_heads: usize, head_dim: usize, rotar
 #[test]
 fn embedding_agrees_with_the_cpu_form() {
     let ids: Vec<u32> = (0..200).map(|token| token * token % 37).collect();
-    for on in orders() {
+    for on in machines() {
         for d_model in [1, 5, 64] {
             compare_embedding::<f32>(&on, &ids, 40, d_model);
             compare_embedding::<Bf16>(&on, &ids, 40, d_model);
@@ -60,7 +60,7 @@ fn embedding_agrees_with_the_cpu_form() {
 
 #[test]
 fn rotary_embedding_agrees_with_the_cpu_form() {
-    for on in orders() {
+    for on in machines() {
         for (n_heads, head_dim, rotary_dim) in [(1, 2, 2), (3, 10, 6), (2, 64, 64), (4, 32, 8), (2, 48, 48)] {
             compare_rotary::<f32>(&on, n_heads, head_dim, rotary_dim);
             compare_rotary::<Bf16>(&on, n_heads, head_dim, rotary_dim);

@@ -1,10 +1,10 @@
 //! The CPU as an executor of launches: memory in another process, which runs the kernels
 
-#![expect(unsafe_code, reason = "it makes addresses for others to use")]
+#![expect(unsafe_code, reason = "it stands in for a device")]
 
 use crate::build::program;
 use sepo_kernels::cuda::{
-    Arg, Bf16, DeviceError, Element, ElementKind, Executor, Launch, Matrix, MatrixProduct, Slice, SliceMut,
+    Arg, Bf16, DeviceError, Element, ElementKind, Executor, Launch, Matrix, MatrixProduct,
 };
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -50,13 +50,6 @@ impl Drop for Process {
         self.child.kill().ok();
         self.child.wait().ok();
     }
-}
-
-/// Values in the memory of an [`OnCpu`]
-pub(crate) struct Memory<'a, T: Element + Bytes> {
-    on: &'a OnCpu,
-    address: u64,
-    start: Vec<T>,
 }
 
 /// Little-endian bytes of a number
@@ -105,60 +98,41 @@ impl OnCpu {
         Some(Self { process: RefCell::new(Process { child, to, from, said }), seed })
     }
 
-    /// Memory that holds `values`
-    pub(crate) fn memory<T: Element + Bytes>(&self, values: &[T]) -> Memory<'_, T> {
-        let n_bytes = (values.len() * T::KIND.bytes()) as u64;
+    /// Where as many bytes are from now on
+    pub(crate) fn allocate(&self, n_bytes: usize) -> u64 {
         let mut process = self.process.borrow_mut();
         let mut request = vec![b'A'];
-        request.extend(n_bytes.to_le_bytes());
+        request.extend((n_bytes as u64).to_le_bytes());
         process.send(&request);
         let mut address = [0; 8];
         process.receive(&mut address);
+        u64::from_le_bytes(address)
+    }
+
+    pub(crate) fn free(&self, address: u64) {
+        let mut request = vec![b'F'];
+        request.extend(address.to_le_bytes());
+        // Nobody listens any more where a kernel has failed.
+        self.process.borrow_mut().to.write_all(&request).ok();
+    }
+
+    pub(crate) fn write<T: Element + Bytes>(&self, address: u64, values: &[T]) {
         let mut request = vec![b'W'];
-        request.extend(address);
-        request.extend(n_bytes.to_le_bytes());
+        request.extend(address.to_le_bytes());
+        request.extend(((values.len() * T::KIND.bytes()) as u64).to_le_bytes());
         values.iter().for_each(|value| value.put(&mut request));
-        process.send(&request);
-        Memory { on: self, address: u64::from_le_bytes(address), start: values.to_vec() }
+        self.process.borrow_mut().send(&request);
     }
 
-    /// Memory that holds not-a-numbers
-    pub(crate) fn garbage<T: Element + Bytes>(&self, n: usize) -> Memory<'_, T> {
-        let bytes = vec![0xff; T::KIND.bytes()];
-        self.memory(&vec![T::get(&bytes); n])
-    }
-}
-
-impl<T: Element + Bytes> Memory<'_, T> {
-    pub(crate) fn slice(&self) -> Slice<'_, T> {
-        // SAFETY: the process has allocated as many values, and keeps them as long as `self` lives.
-        unsafe { Slice::from_raw(self.address, self.start.len()) }
-    }
-
-    pub(crate) fn slice_mut(&mut self) -> SliceMut<'_, T> {
-        // SAFETY: as above, and `self` is borrowed for as long.
-        unsafe { SliceMut::from_raw(self.address, self.start.len()) }
-    }
-
-    /// What stands there now
-    pub(crate) fn read(&self) -> Vec<T> {
-        let mut bytes = vec![0; self.start.len() * T::KIND.bytes()];
+    pub(crate) fn read<T: Element + Bytes>(&self, address: u64, len: usize) -> Vec<T> {
+        let mut bytes = vec![0; len * T::KIND.bytes()];
         let mut request = vec![b'R'];
-        request.extend(self.address.to_le_bytes());
+        request.extend(address.to_le_bytes());
         request.extend((bytes.len() as u64).to_le_bytes());
-        let mut process = self.on.process.borrow_mut();
+        let mut process = self.process.borrow_mut();
         process.send(&request);
         process.receive(&mut bytes);
         bytes.chunks_exact(T::KIND.bytes()).map(T::get).collect()
-    }
-}
-
-impl<T: Element + Bytes> Drop for Memory<'_, T> {
-    fn drop(&mut self) {
-        let mut request = vec![b'F'];
-        request.extend(self.address.to_le_bytes());
-        // Nobody listens any more where a kernel has failed.
-        self.on.process.borrow_mut().to.write_all(&request).ok();
     }
 }
 
@@ -199,7 +173,7 @@ impl Executor for OnCpu {
     unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
         assert!(launch.kernel.source.kernels.contains(&launch.kernel.name), "{:?}", launch.kernel.name);
         let mut request = vec![b'L'];
-        put_text(launch.kernel.name, &mut request);
+        put_text(&format!("{}/{}", launch.kernel.source.op, launch.kernel.name), &mut request);
         for n in launch.grid.into_iter().chain([launch.block, launch.shared_bytes, self.seed]) {
             request.extend(n.to_le_bytes());
         }
@@ -230,9 +204,4 @@ impl Executor for OnCpu {
         process.receive(&mut [0]);
         Ok(())
     }
-}
-
-/// A process for each of some orders of threads; none where there is no C++ compiler
-pub(crate) fn orders() -> Vec<OnCpu> {
-    [1, 77].into_iter().filter_map(OnCpu::new).collect()
 }
