@@ -34,10 +34,12 @@ mod server {
     /// What is answered to a path with its query: status, further headers, body.
     pub(crate) type Pages = BTreeMap<String, (u16, Vec<(&'static str, String)>, Vec<u8>)>;
 
+    /// The first line of a request, and its headers.
+    pub(crate) type Request = (String, BTreeMap<String, String>);
+
     pub(crate) struct Server {
         pub(crate) port: u16,
-        /// Every request: its first line, and its headers.
-        pub(crate) requests: Arc<Mutex<Vec<(String, BTreeMap<String, String>)>>>,
+        pub(crate) requests: Arc<Mutex<Vec<Request>>>,
     }
 
     impl Server {
@@ -66,7 +68,7 @@ mod server {
         /// The requests since the last call, each as its first line and its range.
         pub(crate) fn taken(&self) -> Vec<String> {
             let requests = std::mem::take(&mut *self.requests.lock().unwrap());
-            let line = |(line, headers): (String, BTreeMap<String, String>)| {
+            let line = |(line, headers): Request| {
                 let range = headers.get("range").cloned().unwrap_or_default();
                 format!("{} {range}", line.trim_end_matches(" HTTP/1.1")).trim().to_owned()
             };
@@ -74,11 +76,7 @@ mod server {
         }
     }
 
-    fn answer(
-        stream: &TcpStream,
-        pages: &Pages,
-        seen: &Mutex<Vec<(String, BTreeMap<String, String>)>>,
-    ) -> std::io::Result<()> {
+    fn answer(stream: &TcpStream, pages: &Pages, seen: &Mutex<Vec<Request>>) -> std::io::Result<()> {
         let mut lines = BufReader::new(stream).lines();
         let first = lines.next().transpose()?.unwrap_or_default();
         let mut headers = BTreeMap::new();
