@@ -80,13 +80,22 @@ exits_with! {
 
 impl From<sepo_data::DataError> for CliError {
     fn from(error: sepo_data::DataError) -> Self {
-        use sepo_data::DataError as E;
-        let exit = match &error {
-            E::MixCount { .. } | E::MixWeight { .. } => Exit::Usage,
-            _ => Exit::Data,
-        };
         let help = crate::remedy::of_data(&error);
-        Self { exit, report: crate::advice::report_or(error, help) }
+        Self { exit: exit_of_data(&error), report: crate::advice::report_or(error, help) }
+    }
+}
+
+/// Whether what was typed is at fault, or what lies there.
+pub(crate) fn exit_of_data(error: &sepo_data::DataError) -> Exit {
+    use sepo_data::{DataError as E, RemoteError};
+    match error {
+        E::MixCount { .. } | E::MixWeight { .. } | E::NotOne { .. } => Exit::Usage,
+        E::Remote {
+            source:
+                RemoteError::UnknownScheme { .. } | RemoteError::NotBuiltIn { .. } | RemoteError::Malformed { .. },
+            ..
+        } => Exit::Usage,
+        _ => Exit::Data,
     }
 }
 

@@ -23,6 +23,7 @@ mod provenance;
 mod quickstart;
 mod recipe;
 mod remedy;
+mod remote;
 pub mod report;
 mod shard_error;
 mod step_weights;

@@ -1,6 +1,6 @@
 //! What to do about what the libraries refuse.
 
-use sepo_data::{ArtifactError, DataError, TemplateError, TokenizeError};
+use sepo_data::{ArtifactError, DataError, RemoteError, TemplateError, TokenizeError};
 use sepo_model::ModelError;
 
 /// For pairs that cannot be read or written.
@@ -37,10 +37,34 @@ pub(crate) fn of_data(error: &DataError) -> Option<&'static str> {
         E::NotPairs { .. } => {
             "name data with a chosen and a rejected response; `--chosen-column` and `--rejected-column` say which columns they are"
         }
+        E::Remote { source, .. } => return of_remote(source),
+        E::NotOne { .. } => "name one file, without `*`",
         E::MixCount { .. } | E::MixWeight { .. } => {
             "give `--mix` one weight above 0 for each input, in their order, such as `0.7,0.3`"
         }
         E::UnwritableExtension { .. } => "choose another name for `--out`",
+        _ => return None,
+    })
+}
+
+/// For what lies elsewhere.
+fn of_remote(error: &RemoteError) -> Option<&'static str> {
+    use RemoteError as E;
+    Some(match error {
+        E::UnknownScheme { .. } => "fetch it by other means, and name the file",
+        E::NotBuiltIn { feature: "hub" } => {
+            "build the program with `cargo build --release -p sepo-cli --features hub`, or fetch it by other means and name the files"
+        }
+        E::NotBuiltIn { .. } => {
+            "build the program with `cargo build --release -p sepo-cli --features cloud`, or fetch it by other means and name the files"
+        }
+        E::Nothing => "check the name; what needs credentials takes them from the environment",
+        E::Offline { .. } => "fetch it once without `HF_HUB_OFFLINE`; `HF_HOME` says where the cache is",
+        E::Server { .. } => {
+            "check the name, the way there, and the credentials in the environment; what was fetched stays, and the next run goes on behind it"
+        }
+        E::CutOff { .. } => "run the same command again: it goes on behind what was fetched",
+        E::NoCache { .. } => "name a folder with `SEPO_CACHE`",
         _ => return None,
     })
 }

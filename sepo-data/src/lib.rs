@@ -12,7 +12,8 @@
 //! * [`AtomicFile`] and [`Lock`] keep what is written whole, and written by one process at a time.
 //! * [`planted`] makes pairs of which it is known which tokens matter.
 //!
-//! **Not for** models, log-probabilities or selection, and not for downloading: inputs are files.
+//! **Not for** models, log-probabilities or selection. Inputs are files; with the features `cloud` and `hub` also URLs
+//! ([`local_paths`]).
 //!
 //! # Examples
 //!
@@ -58,6 +59,7 @@ mod lock;
 mod pack;
 mod pair;
 pub mod planted;
+mod remote;
 mod side;
 mod small_file;
 mod source;
@@ -80,6 +82,7 @@ pub use format::{
 pub use lock::{Lock, LockError, LockHolder};
 pub use pack::{PackError, PackItem, PackedBatch, PackedPair, RowPolicy, plan_batches};
 pub use pair::{Message, PairContent, PreferencePair};
+pub use remote::{RemoteError, is_url, local_paths};
 pub use side::Side;
 pub use source::{
     Dedup, EvalFraction, EvalFractionError, Mix, MixEnd, PairHash, PairSource, Part, SourceConfig,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// What the `data` commands read. After a command's own flags: clap puts what follows below the last heading.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InputArgs {
-    /// Files, folders or globs
+    /// Files, folders, globs or URLs
     #[arg(required = true, value_name = "DATA")]
     pub(crate) inputs: Vec<String>,
     #[command(flatten)]

@@ -35,7 +35,7 @@ use crate::args::{BenchCommand, Cli, Command, DataCommand};
 use crate::exit::{CliError, Exit};
 
 /// Runs the command that was typed.
-pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
+pub(crate) fn run(mut cli: Cli) -> Result<Exit, CliError> {
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::builder()
@@ -47,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit, CliError> {
         .with_target(false)
         .init();
     crate::interrupt::listen();
+    crate::remote::localize(&mut cli.command)?;
     match cli.command {
         Command::Data(DataCommand::Check(args)) => data_check::run(&args),
         Command::Data(DataCommand::Show(args)) => data_show::run(&args),

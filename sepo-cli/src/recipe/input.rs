@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sepo_data::content_hash;
+use sepo_data::{content_hash, is_url, local_paths};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::{CliError, Exit, io_error};
@@ -86,6 +86,10 @@ impl Input {
 fn data_files(inputs: &[String]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for input in inputs {
+        if is_url(input) {
+            local_paths(input)?.iter().try_for_each(|path| add(path, &mut files))?;
+            continue;
+        }
         let path = Path::new(input);
         if path.exists() {
             add(path, &mut files)?;

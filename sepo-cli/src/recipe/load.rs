@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use sepo_data::{TemplateChoice, TokenizeConfig};
+use sepo_data::{TemplateChoice, TokenizeConfig, is_url};
 use sepo_loss::Objective;
 use sepo_select::SelectConfig;
 use sepo_train::TrainConfig;
@@ -66,6 +66,7 @@ pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError
     let text = text_of(file)
         .map_err(|source| CliError { exit: crate::exit::Exit::Usage, ..io_error(file, source) })?;
     let mut recipe = read(file, &text, overrides)?;
+    paths::fetch(&mut recipe)?;
     paths::check_models(&recipe, &recipe.places)?;
     length::fit(&mut recipe)?;
     paths::check_data(&recipe, &recipe.places)?;
@@ -148,9 +149,10 @@ impl Written {
 
     fn resolve(self, file: &Path, places: Places) -> Result<Recipe, Located> {
         let dir = file.parent().unwrap_or(Path::new(""));
-        let beside = |path: PathBuf| dir.join(path);
-        let all_beside =
-            |inputs: Vec<String>| inputs.into_iter().map(|input| dir.join(input).display().to_string());
+        let beside = |path: PathBuf| if path.to_str().is_some_and(is_url) { path } else { dir.join(path) };
+        let all_beside = |inputs: Vec<String>| {
+            inputs.into_iter().map(|input| beside(PathBuf::from(input)).display().to_string())
+        };
         let missing = |key: &'static str, help: &str| {
             let section = key.split('.').next().unwrap_or(key);
             let located = places.at_key(section, Mistake::Missing { key }, "belongs into this section");

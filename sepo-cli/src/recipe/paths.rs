@@ -2,14 +2,36 @@
 
 use std::path::Path;
 
-use sepo_data::{DataError, PairSource, TemplateChoice};
+use sepo_data::{DataError, PairSource, TemplateChoice, is_url};
 
 use super::check::unusable;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
 use super::{Recipe, Stage};
 use crate::args::DataArgs;
-use crate::exit::{CliError, Exit};
+use crate::exit::{CliError, Exit, exit_of_data};
+use crate::remote;
+
+/// Fetches what URLs name; models are their folders from then on.
+pub(super) fn fetch(recipe: &mut Recipe) -> Result<(), CliError> {
+    let places = &recipe.places;
+    let failed = |key: &str, error: DataError| {
+        let help = crate::remedy::of_data(&error).unwrap_or("check the URL");
+        let exit = exit_of_data(&error);
+        unusable(places, key, error).with_help(help).exits(exit)
+    };
+    let reference = recipe.reference.iter_mut().map(|dir| ("models.reference", dir));
+    let others = [("models.base", &mut recipe.base), ("models.policy", &mut recipe.policy)];
+    for (key, dir) in reference.chain(others) {
+        if let Some(url) = dir.to_str().filter(|typed| is_url(typed)) {
+            *dir = remote::one(url).map_err(|error| failed(key, error))?;
+        }
+    }
+    for (key, inputs) in [("data.inputs", &recipe.data.inputs), ("data.eval", &recipe.data.eval)] {
+        remote::pairs(inputs).map_err(|error| failed(key, error))?;
+    }
+    Ok(())
+}
 
 /// Model folders and the template's file.
 pub(super) fn check_models(recipe: &Recipe, places: &Places) -> Result<(), Located> {

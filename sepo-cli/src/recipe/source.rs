@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use miette::{LabeledSpan, NamedSource};
+use sepo_data::is_url;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -135,7 +136,9 @@ fn make_absolute(root: &mut DeTable<'_>) {
 fn make_value_absolute(value: &mut DeValue<'_>) {
     match value {
         DeValue::String(path) => {
-            if let Ok(absolute) = std::path::absolute(path.as_ref()) {
+            if !is_url(path)
+                && let Ok(absolute) = std::path::absolute(path.as_ref())
+            {
                 *path = absolute.display().to_string().into();
             }
         }

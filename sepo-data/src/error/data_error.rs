@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::TableFault;
 use crate::format::{BadRow, FoundColumn, PairFormat};
+use crate::{RemoteError, TableFault};
 
 /// A failure that ends the reading or writing of an input: nothing after it can be trusted.
 ///
@@ -271,6 +271,20 @@ pub enum DataError {
         first: PairFormat,
         /// The format that the pair at fault would have.
         found: PairFormat,
+    },
+    /// What a URL names could not be had.
+    #[error("cannot fetch `{url}`")]
+    Remote {
+        /// The URL without credentials.
+        url: String,
+        /// Why.
+        source: RemoteError,
+    },
+    /// One file or folder was wanted, and a URL stands for several.
+    #[error("`{url}` stands for several files, and one is needed")]
+    NotOne {
+        /// The URL without credentials.
+        url: String,
     },
     /// A mix has another number of weights than of inputs, or nothing to mix.
     #[error(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::read_config::ReadConfig;
 use super::split::{SplitChoice, split_files};
-use crate::DataError;
+use crate::{DataError, is_url, local_paths};
 
 /// The files of all inputs in order, and the split taken of each folder among them.
 pub(super) struct Inputs {
@@ -35,13 +35,23 @@ pub fn input_files(inputs: &[String], config: &ReadConfig) -> Result<Vec<PathBuf
 }
 
 impl Inputs {
-    /// Resolves `inputs`: each is a file, a folder or a glob. A name that exists is never taken for a glob.
+    /// Resolves `inputs`: each is a file, a folder, a glob or a URL. A name that exists is never taken for either of the last.
     pub(super) fn resolve(inputs: &[String], config: &ReadConfig) -> Result<Self, DataError> {
         let mut resolved = Self { files: Vec::new(), splits: Vec::new() };
         if inputs.is_empty() {
             return Err(DataError::NoInputs);
         }
         for input in inputs {
+            if is_url(input) {
+                for path in local_paths(input)? {
+                    if path.is_dir() {
+                        resolved.add_folder(&path, config)?;
+                    } else {
+                        resolved.files.push(path);
+                    }
+                }
+                continue;
+            }
             let path = Path::new(input);
             if path.is_dir() {
                 resolved.add_folder(path, config)?;

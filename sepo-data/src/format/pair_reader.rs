@@ -29,7 +29,7 @@ pub struct PairReader {
 /// The pairs of `inputs`, one after the other.
 ///
 /// Each input is a file (`.parquet`, `.arrow`, `.feather`, `.jsonl`, `.json`, each also `.gz` or `.zst`), a folder in
-/// the layout of the Hugging Face Hub, or a glob. The format is detected from the first readable rows.
+/// the layout of the Hugging Face Hub, a glob, or a URL ([`local_paths`](crate::local_paths)). The format is detected from the first readable rows.
 ///
 /// # Errors
 ///
