@@ -103,13 +103,15 @@ impl Method {
     pub(crate) fn objective(&self, scale: Scale) -> Result<(Objective, f64), CliError> {
         let plain = self.preset.objective(&[])?;
         let Some(loss) = plain.composition() else { return Ok((plain, f64::NAN)) };
-        let beta = matched(&loss, self.preset, scale);
         let setting = match self.preset.name {
             "sepo" | "sepo-paper" => "gamma",
             _ => "beta",
         };
-        let given = if self.preset.has(setting) { vec![(setting, beta)] } else { Vec::new() };
-        let objective = self.preset.objective(&given)?;
+        if !self.preset.has(setting) {
+            return Ok((plain, loss.beta));
+        }
+        let beta = matched(&loss, self.preset, scale);
+        let objective = self.preset.objective(&[(setting, beta)])?;
         let (Some(coefficient), Some(loss)) = (self.nll, objective.composition()) else {
             return Ok((objective, beta));
         };
