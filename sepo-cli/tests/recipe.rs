@@ -399,3 +399,23 @@ fn a_result_that_somebody_changed_is_refused_or_accepted_and_recorded() {
     std::fs::remove_dir_all(world.path("out/select")).unwrap();
     assert_eq!(actions(&world.sepo("run recipe.toml --json").json()), skipped(2));
 }
+
+#[test]
+fn a_recipe_takes_methods_that_read_a_frozen_model_or_make_their_own_weights() {
+    let world = world();
+    world.sepo("run recipe.toml --json").json();
+    let mut weights = vec![world.read("out/train/model.safetensors")];
+    for objective in ["tdpo2", "confpo", "t-reg"] {
+        world.write(
+            "recipe.toml",
+            RECIPE.replace("[train]", &format!("[train]\nobjective = \"{objective}\"")),
+        );
+        let run = world.sepo("run recipe.toml --json").json();
+        assert_eq!(actions(&run), skipped(3), "{objective}");
+        let made = world.read("out/train/model.safetensors");
+        assert!(!weights.contains(&made), "{objective}");
+        weights.push(made);
+    }
+    world.write("recipe.toml", RECIPE.replace("[train]", "[train]\nobjective = \"tdpo\""));
+    world.sepo("run recipe.toml").fails(USAGE, &["recipe.toml:", "tdpo"]);
+}

@@ -138,12 +138,15 @@ impl<'a> CheckedBatch<'a> {
             for &side in sides {
                 let grid = self.layout.units(side);
                 let (sum, nominal) = (grid.weight_sums()[unit], grid.nominals()[unit]);
-                let pair = self.layout.pair_of(unit);
                 if reduction == Reduction::WeightSum && sum < 0.0 {
-                    return Err(LossError::WeightSumNegative { pair, side, sum });
+                    return Err(LossError::WeightSumNegative { pair: self.layout.pair_of(unit), side, sum });
                 }
                 if reduction == Reduction::Nominal && !(nominal > 0.0 && nominal.is_finite()) {
-                    return Err(LossError::NominalOutOfRange { pair, side, nominal });
+                    return Err(LossError::NominalOutOfRange {
+                        pair: self.layout.pair_of(unit),
+                        side,
+                        nominal,
+                    });
                 }
             }
         }

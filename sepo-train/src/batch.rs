@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sepo_data::{PackItem, PackedBatch, RowPolicy, Side, plan_batches};
 use sepo_kernels::Segments;
-use sepo_loss::{Input, LossBatch, Objective, PairRows};
+use sepo_loss::{LossBatch, Objective, PairRows};
 use sepo_model::{Network, Parameters, RowValues, SequenceBatch};
 
 use crate::{StepWeights, TrainError, TrainExample};
@@ -46,7 +46,7 @@ fn weights<'e>(example: &'e TrainExample, side: Side, objective: &Objective) -> 
 }
 
 fn reads_rewards(objective: &Objective) -> bool {
-    objective.inputs().contains(&Input::TokenRewards)
+    objective.composition().is_some_and(|loss| loss.regularizers.token_reward.is_some())
 }
 
 /// Several examples in one forward pass.

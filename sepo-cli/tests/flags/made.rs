@@ -1,7 +1,7 @@
 //! Flags of the commands that ask what something was made from.
 
 use super::effect::{Effect::Changes, Effect::Same, assert_all_tried, compare};
-use super::support::scored_world;
+use super::support::{self, scored_world};
 use super::world::printed;
 
 pub(super) fn flags_of_lineage_change_what_is_printed() {
@@ -14,7 +14,6 @@ pub(super) fn flags_of_lineage_change_what_is_printed() {
 
 pub(super) fn flags_of_reproduce_change_where_it_lies_or_are_known_not_to() {
     let world = scored_world(4);
-    world.sepo("select --scores scores.parquet --out selection.parquet").done();
     let made = |line: &str| {
         let _ = std::fs::remove_dir_all(world.path("again"));
         let code = world.sepo(line).code;
@@ -29,5 +28,8 @@ pub(super) fn flags_of_reproduce_change_where_it_lies_or_are_known_not_to() {
         ("--threads 2", Same),
         ("--json", Same),
     ];
-    assert_all_tried("reproduce", compare("reproduce selection.parquet", &rows, made));
+    assert_all_tried("reproduce", compare("reproduce scores.parquet", &rows, made));
+    world.sepo("select --scores scores.parquet --out selection.parquet").done();
+    let refused = world.sepo("reproduce selection.parquet --memory-limit 1GiB");
+    refused.fails(support::USAGE, &["`--memory-limit`", "selection.parquet"]);
 }

@@ -32,14 +32,7 @@ __device__ void forward(
     float squares = 0.0f;
     for (u32 c = threadIdx.x * W; c < d; c += blockDim.x * W) {
         float v[W];
-        load(x + row + c, d - c, v);
-        if (added) {
-            float a[W];
-            load(added + row + c, d - c, a);
-            // Rounded before it is squared: the backward pass sees the stored sum and no other.
-            for (u32 i = 0; i < W; i++) v[i] = to_float(from_float<T>(v[i] + a[i]));
-            store(sum + row + c, d - c, v);
-        }
+        load_residual(x, added, sum, row + c, d - c, v);
         for (u32 i = 0; i < W; i++) squares += v[i] * v[i];
     }
     float inv = 1.0f / sqrtf(block_sum(squares, scratch) / (float)d + eps);

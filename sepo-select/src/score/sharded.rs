@@ -32,13 +32,15 @@ impl Default for ShardConfig {
 /// # Examples
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let (oracle, reference): (sepo_model::Model, sepo_model::Model) = todo!();
-/// # let tokenizer: sepo_data::PairTokenizer = todo!();
-/// # let pairs: Vec<sepo_data::PreferencePair> = todo!();
-/// use sepo_data::{OtherRun, ScoresMeta, ShardStore};
+/// use sepo_data::{OtherRun, PairTokenizer, PreferencePair, ScoresMeta, ShardStore};
+/// use sepo_model::Model;
 /// use sepo_select::{Scorer, ShardConfig, ShardedScores};
 ///
+/// # fn score(
+/// #     (oracle, reference): (Model, Model),
+/// #     tokenizer: PairTokenizer,
+/// #     pairs: Vec<PreferencePair>,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
 /// let identity = serde_json::Map::from_iter([("oracle".to_owned(), oracle.parameters.content_hash().into())]);
 /// let store = ShardStore::open("scores.parquet.parts", identity, OtherRun::Refuse)?;
 /// let undone = (0..).zip(pairs).filter(|(place, _)| !store.done().iter().any(|done| done.contains(place)));

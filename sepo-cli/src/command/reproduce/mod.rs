@@ -30,6 +30,7 @@ struct Reproduced {
 pub(super) fn run(args: &ReproduceArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let groups = groups(Subject::find(&args.path)?);
+    refuse_limit(args, &groups)?;
     let temporary;
     let out = match &args.out {
         Some(out) => {
@@ -77,6 +78,18 @@ pub(super) fn run(args: &ReproduceArgs) -> Result<Exit, CliError> {
         "the same bytes come of the same program on a processor of the same kind: see `program_version` and `device` of the record",
     );
     Ok(Exit::Data)
+}
+
+/// Refuses a limit on memory where all that is made again are selections, which have no use for it.
+fn refuse_limit(args: &ReproduceArgs, groups: &[Vec<Subject>]) -> Result<(), CliError> {
+    let selections = groups.iter().all(|group| group[0].record.stage == "select");
+    if args.memory.memory_limit.is_none() || !selections {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        format!("`--memory-limit` has no meaning for `{}`: a selection is streamed", args.path.display()),
+        "leave `--memory-limit` out",
+    ))
 }
 
 /// Subjects that one command made together: an oracle and its reference.
