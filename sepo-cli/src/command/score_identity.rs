@@ -5,7 +5,7 @@ use std::path::Path;
 use sepo_data::{ContentSource, PairTokenizer, ScoresMeta, TemplateChoice, TokenizeConfig, content_hash};
 use serde_json::{Map, Value, json};
 
-use super::score::ScoreJob;
+use super::score_job::ScoreJob;
 use crate::args::DataArgs;
 use crate::exit::{CliError, Exit};
 use crate::provenance::without_credentials;

@@ -27,7 +27,7 @@ struct Reproduced {
     compared: Vec<Compared>,
 }
 
-pub(super) fn run(args: &ReproduceArgs) -> Result<Exit, CliError> {
+pub(crate) fn run(args: &ReproduceArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let groups = groups(Subject::find(&args.path)?);
     refuse_limit(args, &groups)?;
