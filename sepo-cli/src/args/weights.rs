@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use sepo_select::project::Projection;
 use sepo_select::{RejectedWeights, Unit};
 
-use super::{MachineArgs, PairArgs};
+use super::{ChangeArgs, MachineArgs, PairArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WeightsCommand {
@@ -110,6 +110,8 @@ pub(crate) struct ImportArgs {
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
@@ -153,6 +155,8 @@ pub(crate) struct ProjectArgs {
     pub(crate) oracle: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

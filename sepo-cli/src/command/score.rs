@@ -173,7 +173,7 @@ fn meta(
         chat_template: tokenizer.template_hash().map(|hash| source(job.oracle, &hash)),
         inputs: sources(job.data, job.read)?,
         dtype: job.dtype.name().to_owned(),
-        device: "cpu".to_owned(),
+        device: crate::machine::device().to_owned(),
         max_length: Some(job.tokens.truncation.max_length as u64),
         eos_token_id: tokenizer.special_tokens().eos.map(|eos| eos.id),
         extra: source_meta(job.read),

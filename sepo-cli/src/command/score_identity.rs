@@ -56,7 +56,7 @@ pub(super) fn identity(
         "tokens_per_batch": job.shards.tokens_per_batch,
         "tokens_per_shard": job.shards.tokens_per_shard,
         "dtype": job.dtype.name(),
-        "device": "cpu",
+        "device": crate::machine::device(),
     });
     match identity {
         Value::Object(identity) => Ok(identity),

@@ -64,7 +64,7 @@ impl Seed {
         let dir = args.out.join(format!("seed-{seed}"));
         let data = Data::make(&settings, &dir)?;
         let scorers = scorers_of(&settings, &data, &dir)?;
-        let (_, scored) = score(&data, &scorers, &dir)?;
+        let (_, scored) = score(&data, &scorers, &dir, serde_json::Map::new())?;
         let start = scorers.reference;
         let tokens = settings.policy.tokens_per_batch;
         let mut examples: Vec<TrainExample> = data.pairs.iter().map(example).collect();

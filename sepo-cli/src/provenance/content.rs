@@ -22,20 +22,26 @@ impl Content {
         let bytes = std::fs::metadata(path).map_err(|source| io_error(path, source))?.len();
         Ok(Self { name, bytes, blake3: content_hash(path)? })
     }
+
+    /// The same under the file's own name.
+    pub(crate) fn at(path: &Path) -> Result<Self, CliError> {
+        Self::of(Self::name_of(path), path)
+    }
+
+    /// A file's name without its folder.
+    pub(crate) fn name_of(path: &Path) -> String {
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 /// The files of the model folder `dir`, by their names in it.
 pub(crate) fn of_model(dir: &Path) -> Result<Vec<Content>, CliError> {
-    sepo_model::model_files(dir)?.iter().map(|path| Content::of(base_name(path), path)).collect()
-}
-
-fn base_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    sepo_model::model_files(dir)?.iter().map(|path| Content::at(path)).collect()
 }
 
 /// The files of the tokenizer in `dir`, by their names in it.
 pub(crate) fn of_tokenizer(dir: &Path) -> Result<Vec<Content>, CliError> {
-    sepo_model::tokenizer_files(dir).iter().map(|path| Content::of(base_name(path), path)).collect()
+    sepo_model::tokenizer_files(dir).iter().map(|path| Content::at(path)).collect()
 }
 
 /// One hash for files in their order: that of a single one, else blake3 over their hashes, a line each.

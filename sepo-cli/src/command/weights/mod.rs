@@ -2,9 +2,9 @@
 
 mod counts;
 mod export;
-mod import;
+pub(crate) mod import;
 mod origin;
-mod project;
+pub(crate) mod project;
 mod rows;
 
 use crate::args::WeightsCommand;
