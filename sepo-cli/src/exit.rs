@@ -95,6 +95,7 @@ pub(crate) fn exit_of_data(error: &sepo_data::DataError) -> Exit {
                 RemoteError::UnknownScheme { .. } | RemoteError::NotBuiltIn { .. } | RemoteError::Malformed { .. },
             ..
         } => Exit::Usage,
+        E::Remote { source: RemoteError::Stopped, .. } => Exit::Interrupted,
         _ => Exit::Data,
     }
 }
