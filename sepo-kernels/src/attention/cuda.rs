@@ -6,6 +6,7 @@ use super::plan::AttentionPlan;
 use crate::device::{
     Arg, DeviceError, ElementKind, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of,
 };
+use crate::shape::assert_shape;
 
 pub(crate) static SOURCE: Source = Source {
     op: "attention",
@@ -100,16 +101,8 @@ impl<T: Float> AttentionInput<'_, T> {
         assert!(n_kv_heads > 0 && n_heads > 0 && n_heads.is_multiple_of(n_kv_heads), "{:?}", self.shape);
         assert!((1..=128).contains(&head_dim), "heads of {head_dim} values");
         assert!(n_heads < 65_536, "{n_heads} heads are more than a grid has");
-        assert_eq!(
-            self.q.len(),
-            n_queries * self.shape.q_len(),
-            "`q` must be [{n_queries}, {n_heads}, {head_dim}]"
-        );
-        assert_eq!(
-            self.k.len(),
-            n_tokens * self.shape.kv_len(),
-            "`k` must be [{n_tokens}, {n_kv_heads}, {head_dim}]"
-        );
+        assert_shape("`q`", self.q.len(), [n_queries, n_heads, head_dim]);
+        assert_shape("`k`", self.k.len(), [n_tokens, n_kv_heads, head_dim]);
         assert_eq!(self.v.len(), self.k.len(), "`v` must be as long as `k`");
     }
 
@@ -172,7 +165,7 @@ pub fn attention<T: Float>(
     input.check(plan, words);
     let AttentionShape { n_heads, n_kv_heads, head_dim, .. } = input.shape;
     assert_eq!(out.len(), input.q.len(), "`out` must be as long as `q`");
-    assert_eq!(lse.len(), plan.n_queries * n_heads, "`lse` must have one value a query and head");
+    assert_shape("`lse`", lse.len(), [plan.n_queries, n_heads]);
     if out.is_empty() {
         return Ok(());
     }
@@ -248,8 +241,8 @@ pub fn attention_backward<T: Float>(
         "`out`, `dout` and `dq` are as `q`"
     );
     assert_eq!((dk.len(), dv.len()), (k.len(), k.len()), "`dk` and `dv` must be as long as `k`");
-    let n_rows = plan.n_queries * n_heads;
-    assert_eq!((lse.len(), delta.len()), (n_rows, n_rows), "one value a query and head");
+    assert_shape("`lse`", lse.len(), [plan.n_queries, n_heads]);
+    assert_eq!(delta.len(), lse.len(), "`delta` must be as long as `lse`");
     let words = Words::new(plan, words);
     deltas(on, out, dout, &mut delta, input.shape.head_dim)?;
     let given = Given { input, lse, delta: delta.as_slice(), dout };

@@ -3,6 +3,7 @@
 use crate::device::{
     Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, threads_for,
 };
+use crate::shape::assert_shape;
 
 pub(crate) static SOURCE: Source = Source {
     op: "embedding",
@@ -81,7 +82,7 @@ pub fn embedding<T: Float>(
     mut out: SliceMut<'_, T>,
 ) -> Result<(), DeviceError> {
     let n_tokens = ids.len();
-    assert_eq!(out.len(), n_tokens * d_model, "`out` must be [{n_tokens}, {d_model}]");
+    assert_shape("`out`", out.len(), [n_tokens, d_model]);
     if out.is_empty() {
         return Ok(());
     }
@@ -128,7 +129,7 @@ pub fn embedding_backward<T: Float>(
     assert_eq!(words.len(), plan.words.len(), "`words` must be those of the plan");
     let d_model = dtable.len().checked_div(vocab).unwrap_or(0);
     assert_eq!(dtable.len(), vocab * d_model, "`dtable` must be {vocab} rows");
-    assert_eq!(dout.len(), n_tokens * d_model, "`dout` must be [{n_tokens}, {d_model}]");
+    assert_shape("`dout`", dout.len(), [n_tokens, d_model]);
     if dout.is_empty() {
         return Ok(());
     }

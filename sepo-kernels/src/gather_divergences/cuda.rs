@@ -8,6 +8,7 @@ use crate::gather_logps::HeadShape;
 use crate::gather_logps::cuda::spread_rows;
 use crate::gather_logps::input::{HeadBuffers, HeadInput};
 use crate::gather_logps::plan::{Groups, HeadPlan};
+use crate::shape::{assert_shape, n_values};
 use std::ops::Range;
 
 pub(crate) static SOURCE: Source = Source {
@@ -75,7 +76,7 @@ fn other_logits<T: Float>(
 ) -> Result<(), DeviceError> {
     for (i, other) in others.iter().enumerate() {
         let d_model = other.shape.d_model;
-        let mut packed = packed.reborrow().range(0..groups.len() * d_model);
+        let mut packed = packed.reborrow().range(0..n_values([groups.len(), d_model]));
         embedding(on, other.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
         other.tile_logits(on, packed.as_slice(), tile, logits, i > 0)?;
     }
@@ -121,16 +122,16 @@ pub fn gather_divergences<T: Float>(
         (n_rows, n_rows, n_rows),
         "one value a row"
     );
-    assert_eq!(lse.len(), 2 * n_hidden, "`lse` must be [{n_hidden}, 2]");
+    assert_shape("`lse`", lse.len(), [n_hidden, 2]);
     let DivergenceBuffers { head, mut packed_other, mut logits_other, mut difference } = buffers;
     let HeadBuffers { mut packed, mut logits, mut max, mut sum, .. } = head;
     let stride = policy.tiling.stride(vocab);
     for chunk in policy.tiling.chunks(plan.n_groups()) {
         let groups = Groups::new(plan, words, chunk);
         let n = groups.len();
-        let mut packed = packed.reborrow().range(0..n * d_model);
-        let mut logits = logits.reborrow().range(0..n * stride);
-        let mut logits_other = logits_other.reborrow().range(0..n * stride);
+        let mut packed = packed.reborrow().range(0..n_values([n, d_model]));
+        let mut logits = logits.reborrow().range(0..n_values([n, stride]));
+        let mut logits_other = logits_other.reborrow().range(0..n_values([n, stride]));
         let mut max = max.reborrow().range(0..2 * n);
         let mut sum = sum.reborrow().range(0..2 * n);
         let mut difference = difference.reborrow().range(0..2 * n);
@@ -219,7 +220,7 @@ pub fn gather_divergences_backward<T: Float>(
     for values in [d.reverse_kl, d.dlogps, d.dforward, d.dreverse] {
         assert_eq!(values.len(), plan.n_rows(), "one value a row");
     }
-    assert_eq!(d.lse.len(), 2 * n_hidden, "`lse` must be [{n_hidden}, 2]");
+    assert_shape("`lse`", d.lse.len(), [n_hidden, 2]);
     assert_eq!(dhidden.len(), policy.hidden.len(), "`dhidden` must be as long as `hidden`");
     assert_eq!(dlm_head.len(), policy.lm_head.len(), "`dlm_head` must be as long as `lm_head`");
     let DivergenceBuffers { head, mut packed_other, mut logits_other, .. } = buffers;
@@ -228,11 +229,11 @@ pub fn gather_divergences_backward<T: Float>(
     for chunk in policy.tiling.chunks(plan.n_groups()) {
         let groups = Groups::new(plan, words, chunk);
         let n = groups.len();
-        let mut packed = packed.reborrow().range(0..n * d_model);
-        let mut logits = logits.reborrow().range(0..n * stride);
-        let mut logits_other = logits_other.reborrow().range(0..n * stride);
-        let mut dlogits = dlogits.reborrow().range(0..n * stride);
-        let mut dpacked = dpacked.reborrow().range(0..n * d_model);
+        let mut packed = packed.reborrow().range(0..n_values([n, d_model]));
+        let mut logits = logits.reborrow().range(0..n_values([n, stride]));
+        let mut logits_other = logits_other.reborrow().range(0..n_values([n, stride]));
+        let mut dlogits = dlogits.reborrow().range(0..n_values([n, stride]));
+        let mut dpacked = dpacked.reborrow().range(0..n_values([n, d_model]));
         embedding(on, policy.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
         for tile in policy.tiling.tiles(vocab) {
             policy.tile_logits(on, packed.as_slice(), &tile, &mut logits, false)?;

@@ -15,6 +15,7 @@ use crate::device::{
     Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of, threads_for,
 };
 use crate::embedding::cuda::embedding;
+use crate::shape::n_values;
 
 pub(crate) static SOURCE: Source = Source {
     op: "gather_logps",
@@ -61,8 +62,8 @@ pub fn gather_logps<T: Float>(
     for chunk in input.tiling.chunks(plan.n_groups()) {
         let groups = Groups::new(plan, words, chunk);
         let n = groups.len();
-        let mut packed = packed.reborrow().range(0..n * d_model);
-        let mut logits = logits.reborrow().range(0..n * input.tiling.stride(vocab));
+        let mut packed = packed.reborrow().range(0..n_values([n, d_model]));
+        let mut logits = logits.reborrow().range(0..n_values([n, input.tiling.stride(vocab)]));
         let mut max = max.reborrow().range(0..n);
         let mut sum = sum.reborrow().range(0..n);
         embedding(on, input.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
@@ -153,10 +154,10 @@ pub fn gather_logps_backward<T: Float>(
     for chunk in input.tiling.chunks(plan.n_groups()) {
         let groups = Groups::new(plan, words, chunk);
         let n = groups.len();
-        let mut packed = packed.reborrow().range(0..n * d_model);
-        let mut logits = logits.reborrow().range(0..n * stride);
-        let mut dlogits = dlogits.reborrow().range(0..n * stride);
-        let mut dpacked = dpacked.reborrow().range(0..n * d_model);
+        let mut packed = packed.reborrow().range(0..n_values([n, d_model]));
+        let mut logits = logits.reborrow().range(0..n_values([n, stride]));
+        let mut dlogits = dlogits.reborrow().range(0..n_values([n, stride]));
+        let mut dpacked = dpacked.reborrow().range(0..n_values([n, d_model]));
         embedding(on, input.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
         for tile in input.tiling.tiles(vocab) {
             input.tile_logits(on, packed.as_slice(), &tile, &mut logits, false)?;

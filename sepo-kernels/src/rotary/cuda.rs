@@ -1,6 +1,7 @@
 //! Rotary position embedding on a device
 
 use crate::device::{Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of};
+use crate::shape::assert_shape;
 
 pub(crate) static SOURCE: Source =
     Source { op: "rotary", text: include_str!("rotary.cu"), kernels: &["rotary_f32", "rotary_bf16"] };
@@ -64,7 +65,7 @@ fn turn<T: Float>(
 ) -> Result<(), DeviceError> {
     let RotaryAngles { cos, sin, rotary_dim, positions } = angles;
     let (n_tokens, half) = (positions.len(), rotary_dim / 2);
-    assert_eq!(x.len(), n_tokens * n_heads * head_dim, "`x` must be [{n_tokens}, {n_heads}, {head_dim}]");
+    assert_shape("`x`", x.len(), [n_tokens, n_heads, head_dim]);
     assert!(rotary_dim.is_multiple_of(2) && rotary_dim <= head_dim, "{rotary_dim} values of {head_dim}");
     assert!(half == 0 || cos.len().is_multiple_of(half), "`cos` must be rows of {half}");
     assert_eq!(sin.len(), cos.len(), "`sin` must be as long as `cos`");

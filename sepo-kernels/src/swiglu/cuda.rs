@@ -1,6 +1,7 @@
 //! The gated activation on a device
 
 use crate::device::{Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of};
+use crate::shape::{assert_shape, n_values};
 
 pub(crate) static SOURCE: Source = Source {
     op: "swiglu",
@@ -98,6 +99,6 @@ pub fn swiglu_backward<T: Float>(
 fn check<T: Float>(gate_up: Slice<'_, T>, out_len: usize, d: usize) -> usize {
     let n_rows = out_len.checked_div(d).unwrap_or(0);
     assert_eq!(out_len, n_rows * d, "`out` must be rows of {d}");
-    assert_eq!(gate_up.len(), 2 * out_len, "`gate_up` must be [{n_rows}, {}]", 2 * d);
+    assert_shape("`gate_up`", gate_up.len(), [n_rows, n_values([2, d])]);
     n_rows
 }

@@ -1,6 +1,6 @@
 //! The fused head, with and without divergences, over chunks and tiles that do not divide anything
 
-use crate::machine::{Machine, Memory, machines};
+use crate::machine::{Machine, Memory, machines, said_by};
 use crate::naive::{divergences, head, wide};
 use crate::rounding::{Rounded, floats, values};
 use rand::{RngExt, SeedableRng};
@@ -223,5 +223,23 @@ fn divergences_and_gradients_agree_with_all_logits_in_f64() {
             compare_divergences::<f32>(&on, shape, seed);
             compare_divergences::<Bf16>(&on, shape, seed);
         }
+    }
+}
+
+/// In a release build the product of the sizes wrapped to the length of `hidden`.
+#[test]
+fn sizes_whose_product_wraps_are_refused() {
+    let shape = HeadShape { n_hidden: (1 << 63) + 1, d_model: 2, vocab: 1 };
+    let plan = HeadPlan::new(&Rows::new(vec![], vec![], 0, 1).expect("none"), |_| true);
+    for on in machines() {
+        let (hidden, lm_head, words) = (on.memory(&[1.0; 2]), on.memory(&[1.0; 2]), on.memory(plan.words()));
+        let mut buffers = Buffers::<f32>::new(&on, &plan, HeadShape { n_hidden: 1, ..shape }, 1);
+        let (mut logps, mut lse) = (on.garbage(0), on.garbage(1));
+        let said = said_by(|| {
+            let input = input(hidden.slice(), lm_head.slice(), shape);
+            let at = (&plan, words.slice());
+            cuda::gather_logps(&on, input, at, buffers.lend(), logps.slice_mut(), lse.slice_mut())
+        });
+        assert!(said.contains("`hidden` must be [9223372036854775809, 2]"), "{said}");
     }
 }

@@ -7,6 +7,7 @@ use crate::process::{Bytes, OnCpu};
 use sepo_kernels::cuda::{
     Device, DeviceError, DeviceMemory, Element, Executor, Launch, MatrixProduct, Slice, SliceMut,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An executor with memory
 pub(crate) enum Machine {
@@ -31,6 +32,12 @@ pub(crate) fn machines() -> Vec<Machine> {
         }
     }
     machines
+}
+
+/// What is said of a call that must be refused
+pub(crate) fn said_by(call: impl FnOnce() -> Result<(), DeviceError>) -> String {
+    let refused = catch_unwind(AssertUnwindSafe(call)).expect_err("a refusal");
+    refused.downcast_ref::<String>().expect("a message").clone()
 }
 
 /// Values in the memory of a [`Machine`]

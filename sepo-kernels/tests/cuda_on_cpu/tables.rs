@@ -1,6 +1,6 @@
 //! What reads rows of a table: embedding and rotary embedding
 
-use crate::machine::{Machine, machines};
+use crate::machine::{Machine, machines, said_by};
 use crate::rounding::{Rounded, assert_rounded, floats, values};
 use sepo_kernels::cuda::{self, Bf16, EmbeddingPlan, RotaryAngles};
 use sepo_kernels::{
@@ -65,5 +65,19 @@ fn rotary_embedding_agrees_with_the_cpu_form() {
             compare_rotary::<f32>(&on, n_heads, head_dim, rotary_dim);
             compare_rotary::<Bf16>(&on, n_heads, head_dim, rotary_dim);
         }
+    }
+}
+
+/// In a release build the product of the sizes wrapped to 4, and rows far beyond `x` were turned.
+#[test]
+fn sizes_whose_product_wraps_are_refused() {
+    let (n_heads, head_dim) = ((1 << 31) - (1 << 16) + 1, (1 << 31) + (1 << 16) + 1);
+    for on in machines() {
+        let (cos, sin) = (on.memory(&[1.0_f32]), on.memory(&[0.0_f32]));
+        let (positions, mut x) = (on.memory(&[0_u32; 4]), on.memory(&[1.0_f32; 4]));
+        let angles =
+            RotaryAngles { cos: cos.slice(), sin: sin.slice(), rotary_dim: 2, positions: positions.slice() };
+        let said = said_by(|| cuda::rotary(&on, x.slice_mut(), angles, n_heads, head_dim));
+        assert!(said.contains("`x` must be [4, 2147418113, 2147549185]"), "{said}");
     }
 }
