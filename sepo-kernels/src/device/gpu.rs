@@ -176,6 +176,13 @@ impl Device {
     }
 }
 
+impl Drop for Device {
+    fn drop(&mut self) {
+        // Kernels may still run, of modules that are about to be unloaded. Who waits for an error synchronizes before.
+        self.synchronize().ok();
+    }
+}
+
 impl Executor for Device {
     unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
         let function = self.function(launch.kernel)?;

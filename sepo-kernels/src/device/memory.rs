@@ -4,6 +4,7 @@
 
 use super::gpu::failed;
 use super::{DeviceError, Element, Slice, SliceMut};
+use crate::shape::n_values;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ impl<T: Element> DeviceMemory<T> {
     /// Memory whose content is nobody's
     pub(super) fn unset(stream: &Arc<CudaStream>, len: usize) -> Result<Self, DeviceError> {
         // The driver refuses to allocate nothing.
-        let n_bytes = (len * T::KIND.bytes()).max(1);
+        let n_bytes = n_values([len, T::KIND.bytes()]).max(1);
         // SAFETY: bytes of any content are numbers of an `Element`.
         let bytes = unsafe { stream.alloc::<u8>(n_bytes) }.map_err(failed("allocating memory"))?;
         Ok(Self { bytes, stream: stream.clone(), len, numbers: PhantomData })
@@ -56,7 +57,10 @@ impl<T: Element> DeviceMemory<T> {
         unsafe { SliceMut::from_raw(address, self.len) }
     }
 
-    /// Replaces its content
+    /// Replaces its content; waits until the values have been read
+    ///
+    /// A copy from memory that the driver has pinned may go on behind the call that asks for it, and nothing here tells such
+    /// memory from another.
     ///
     /// # Errors
     /// [`DeviceError::Driver`] where the driver fails.
@@ -70,7 +74,8 @@ impl<T: Element> DeviceMemory<T> {
         }
         // SAFETY: an `Element` is plain bytes without padding.
         let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) };
-        self.stream.memcpy_htod(bytes, &mut self.bytes).map_err(failed("copying to the device"))
+        self.stream.memcpy_htod(bytes, &mut self.bytes).map_err(failed("copying to the device"))?;
+        self.stream.synchronize().map_err(failed("waiting for the device"))
     }
 
     /// Replaces its content by zeros
