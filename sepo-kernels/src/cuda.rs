@@ -10,9 +10,9 @@ pub use crate::attention::cuda::{
 pub use crate::attention::plan::AttentionPlan;
 pub use crate::bias::cuda::{add_bias, bias_backward};
 pub use crate::device::{
-    Arg, Bf16, Device, DeviceError, DeviceMemory, Element, ElementKind, Executor, Float, Kernel, Launch,
-    Matrix, MatrixProduct, Slice, SliceMut, Source, compile, compiled, partials_len, probe_cublaslt,
-    probe_driver, probe_nvrtc, sources,
+    Arg, Bf16, Device, DeviceError, DeviceMemory, Element, ElementKind, Executor, ExecutorId, Float, Kernel,
+    Launch, Matrix, MatrixProduct, Pointer, Slice, SliceMut, Source, compile, compiled, partials_len,
+    probe_cublaslt, probe_driver, probe_nvrtc, sources,
 };
 pub use crate::embedding::cuda::{EmbeddingPlan, embedding, embedding_backward};
 pub use crate::gather_divergences::cuda::{

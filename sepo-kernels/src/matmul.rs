@@ -1,6 +1,7 @@
 //! The one door to the `gemm` crate: strided matrix products over checked slices
 
 use crate::Write;
+use crate::shape::last_index;
 use gemm::Parallelism;
 
 /// A matrix in a slice: element (i, j) stands at `i * row_stride + j * col_stride`
@@ -25,16 +26,11 @@ impl<'a> Mat<'a> {
     fn assert_holds(&self, n_rows: usize, n_cols: usize) {
         let &Self { data, row_stride, col_stride } = self;
         assert!(
-            last([n_rows, n_cols], [row_stride, col_stride]).is_some_and(|last| last < data.len()),
+            last_index([n_rows, n_cols], [row_stride, col_stride]).is_some_and(|last| last < data.len()),
             "a {n_rows} x {n_cols} matrix of strides {row_stride} and {col_stride} does not end within {}",
             data.len()
         );
     }
-}
-
-/// Where the last of `n_rows` by `n_cols` elements stands, both at least 1; `None` where no `usize` says it
-fn last([n_rows, n_cols]: [usize; 2], [row_stride, col_stride]: [usize; 2]) -> Option<usize> {
-    (n_rows - 1).checked_mul(row_stride)?.checked_add((n_cols - 1).checked_mul(col_stride)?)
 }
 
 /// Where the product runs
@@ -74,7 +70,7 @@ pub(crate) fn assert_fits(a: Mat<'_>, b: Mat<'_>, out: &[f32], out_stride: usize
     b.assert_holds(k, n);
     assert!(out_stride >= n, "output rows of {n} values overlap at stride {out_stride}");
     assert!(
-        last([m, n], [out_stride, 1]).is_some_and(|last| last < out.len()),
+        last_index([m, n], [out_stride, 1]).is_some_and(|last| last < out.len()),
         "{m} output rows of {n}, {out_stride} apart, do not fit {}",
         out.len()
     );

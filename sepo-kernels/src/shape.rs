@@ -20,6 +20,14 @@ pub(crate) fn assert_shape<const N: usize>(what: &str, len: usize, shape: [usize
     assert!(product(&shape) == Some(len), "{what} must be {shape:?}, and has {len} values");
 }
 
+/// Where the last of `n_rows` by `n_cols` elements stands, both at least 1; `None` where no `usize` says it
+pub(crate) fn last_index(
+    [n_rows, n_cols]: [usize; 2],
+    [row_stride, col_stride]: [usize; 2],
+) -> Option<usize> {
+    (n_rows - 1).checked_mul(row_stride)?.checked_add((n_cols - 1).checked_mul(col_stride)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

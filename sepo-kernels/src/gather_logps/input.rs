@@ -177,7 +177,8 @@ impl<T: Float> HeadInput<'_, T> {
 }
 
 fn rows_of<T: Float>(values: Slice<'_, T>, stride: usize) -> Matrix {
-    Matrix { address: values.address(), kind: T::KIND, row_stride: stride, column_stride: 1 }
+    let (owner, address, len) = (values.owner(), values.address(), values.len());
+    Matrix { owner, address, len, kind: T::KIND, row_stride: stride, column_stride: 1 }
 }
 
 fn transposed(matrix: Matrix) -> Matrix {

@@ -81,14 +81,14 @@ pub fn swiglu_backward<T: Float>(
         block: THREADS,
         shared_bytes: 0,
         args: &[
-            Arg::read(gate),                     // const T *gate
-            Arg::read(up),                       // const T *up
-            Arg::read(dout),                     // const T *dout
-            Arg::Write(gate.address(), T::KIND), // T *dgate
-            Arg::Write(up.address(), T::KIND),   // T *dup
-            Arg::count(n_rows),                  // u32 n_rows
-            Arg::count(d),                       // u32 d
-            Arg::count(2 * d),                   // u32 stride
+            Arg::read(gate),            // const T *gate
+            Arg::read(up),              // const T *up
+            Arg::read(dout),            // const T *dout
+            Arg::Write(gate.pointer()), // T *dgate
+            Arg::Write(up.pointer()),   // T *dup
+            Arg::count(n_rows),         // u32 n_rows
+            Arg::count(d),              // u32 d
+            Arg::count(2 * d),          // u32 stride
         ],
     };
     // SAFETY: the list is the kernel's; `gate_up` is borrowed to be written, and each thread reads its values of it before

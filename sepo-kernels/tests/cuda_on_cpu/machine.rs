@@ -5,7 +5,7 @@
 
 use crate::process::{Bytes, OnCpu};
 use sepo_kernels::cuda::{
-    Device, DeviceError, DeviceMemory, Element, Executor, Launch, MatrixProduct, Slice, SliceMut,
+    Device, DeviceError, DeviceMemory, Element, Executor, ExecutorId, Launch, MatrixProduct, Slice, SliceMut,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -69,8 +69,8 @@ impl Machine {
 impl<T: Element + Bytes> Memory<'_, T> {
     pub(crate) fn slice(&self) -> Slice<'_, T> {
         match self {
-            // SAFETY: the process has allocated as many values, and keeps them as long as `self` lives.
-            &Self::Cpu { address, len, .. } => unsafe { Slice::from_raw(address, len) },
+            // SAFETY: the process has allocated as many values, as aligned as any, and keeps them as long as `self` lives.
+            &Self::Cpu { on, address, len } => unsafe { Slice::from_raw(on.id(), address, len) },
             Self::Gpu(memory) => memory.slice(),
         }
     }
@@ -78,7 +78,7 @@ impl<T: Element + Bytes> Memory<'_, T> {
     pub(crate) fn slice_mut(&mut self) -> SliceMut<'_, T> {
         match self {
             // SAFETY: as above, and `self` is borrowed for as long.
-            &mut Self::Cpu { address, len, .. } => unsafe { SliceMut::from_raw(address, len) },
+            &mut Self::Cpu { on, address, len } => unsafe { SliceMut::from_raw(on.id(), address, len) },
             Self::Gpu(memory) => memory.slice_mut(),
         }
     }
@@ -101,6 +101,13 @@ impl<T: Element + Bytes> Drop for Memory<'_, T> {
 }
 
 impl Executor for Machine {
+    fn id(&self) -> ExecutorId {
+        match self {
+            Self::Cpu(on) => on.id(),
+            Self::Gpu(device) => device.id(),
+        }
+    }
+
     unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
         match self {
             // SAFETY: the caller's.
