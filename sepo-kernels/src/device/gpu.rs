@@ -4,8 +4,9 @@
 
 use super::cublaslt::Products;
 use super::memory::DeviceMemory;
+use super::placed::PlanMemory;
 use super::{
-    DeviceError, Element, Executor, ExecutorId, Kernel, Launch, MatrixProduct, Source, compiled,
+    DeviceError, Element, Executor, ExecutorId, Kernel, Launch, MatrixProduct, Plan, Source, compiled,
     probe_cublaslt, probe_driver, probe_nvrtc, sources,
 };
 use cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
@@ -147,6 +148,15 @@ impl Device {
         let mut memory = DeviceMemory::unset((&self.stream, self.id), n)?;
         memory.fill_zero()?;
         Ok(memory)
+    }
+
+    /// `plan`, with its words in memory of the device
+    ///
+    /// # Errors
+    /// As [`memory`](Self::memory).
+    pub fn place<P: Plan>(&self, plan: P) -> Result<PlanMemory<P>, DeviceError> {
+        let words = self.memory(plan.words())?;
+        Ok(PlanMemory::new(plan, words))
     }
 
     /// Waits until all that was asked for has run

@@ -5,7 +5,8 @@
 
 use crate::process::{Bytes, OnCpu};
 use sepo_kernels::cuda::{
-    Device, DeviceError, DeviceMemory, Element, Executor, ExecutorId, Launch, MatrixProduct, Slice, SliceMut,
+    self, Device, DeviceError, DeviceMemory, Element, Executor, ExecutorId, Launch, MatrixProduct, Placed,
+    Plan, Slice, SliceMut,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -88,6 +89,39 @@ impl<T: Element + Bytes> Memory<'_, T> {
         match self {
             &Self::Cpu { on, address, len } => on.read(address, len),
             Self::Gpu(memory) => memory.read().expect("what was launched has run"),
+        }
+    }
+}
+
+/// A plan and its words in the memory of a [`Machine`]
+pub(crate) enum PlanMemory<'a, P: Plan> {
+    Cpu { plan: P, words: Memory<'a, u32> },
+    Gpu(cuda::PlanMemory<P>),
+}
+
+impl Machine {
+    /// The plan, and memory that holds its words
+    pub(crate) fn place<P: Plan>(&self, plan: P) -> PlanMemory<'_, P> {
+        match self {
+            Self::Cpu(_) => PlanMemory::Cpu { words: self.memory(plan.words()), plan },
+            Self::Gpu(device) => PlanMemory::Gpu(device.place(plan).expect("memory")),
+        }
+    }
+}
+
+impl<P: Plan> PlanMemory<'_, P> {
+    pub(crate) fn plan(&self) -> &P {
+        match self {
+            Self::Cpu { plan, .. } => plan,
+            Self::Gpu(memory) => memory.plan(),
+        }
+    }
+
+    pub(crate) fn view(&self) -> Placed<'_, P> {
+        match self {
+            // SAFETY: `place` has written the words of the plan there, and nobody can write others.
+            Self::Cpu { plan, words } => unsafe { Placed::from_raw(plan, words.slice()) },
+            Self::Gpu(memory) => memory.view(),
         }
     }
 }
