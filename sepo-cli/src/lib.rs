@@ -3,6 +3,8 @@
 //! [`report`] and [`heatmap`] draw what the other crates compute, and are useful by themselves. Everything else is private:
 //! the command line is the interface, and the libraries below it are the API.
 
+#![forbid(unsafe_code)]
+
 mod advice;
 mod args;
 mod claim;

@@ -54,6 +54,7 @@ mod rotary;
 mod rows;
 mod segment_topk;
 mod segments;
+mod shape;
 mod simd;
 mod sum_of_squares;
 mod swiglu;

@@ -63,6 +63,8 @@
 //! # Ok::<(), sepo_loss::LossError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod batch;
 mod composition;
 mod composition_check;
