@@ -113,7 +113,7 @@ fn pair_by_pair(model: &mut Model, examples: &[TrainExample]) {
     // The first step of AdamW: both moments are those of this gradient.
     let config = config();
     let (rate, eps) = (config.learning_rate as f32, config.adam_eps as f32);
-    for (weight, sum) in model.parameters.iter_mut().zip(gradient) {
+    for (weight, sum) in model.parameters.as_mut_slice().iter_mut().zip(gradient) {
         let mean = sum / examples.len() as f32;
         *weight -= rate * mean / (mean.abs() + eps);
     }
@@ -126,7 +126,12 @@ fn difference(examples: &[TrainExample]) -> f32 {
     trained(&mut ours, examples);
     pair_by_pair(&mut plain, examples);
     let largest = |a: &Model, b: &Model| {
-        a.parameters.iter().zip(&b.parameters).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        a.parameters
+            .as_slice()
+            .iter()
+            .zip(b.parameters.as_slice())
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max)
     };
     largest(&ours, &plain) / largest(&ours, &before)
 }
