@@ -1,6 +1,7 @@
 //! One file a subcommand: arguments in, libraries called, results printed.
 
 mod bad_rows;
+mod classify;
 mod data_check;
 mod data_convert;
 mod data_generate;
@@ -11,7 +12,7 @@ pub(crate) mod eval;
 mod explain;
 mod generate;
 mod lineage;
-mod objectives;
+pub(crate) mod objectives;
 pub(crate) mod oracle;
 mod report;
 mod reproduce;
@@ -25,7 +26,7 @@ mod select_config;
 pub(crate) mod sft;
 mod stage;
 pub(crate) mod train;
-mod train_data;
+pub(crate) mod train_data;
 mod weights;
 
 pub(crate) use explain::heatmap;
@@ -55,6 +56,7 @@ pub(crate) fn run(mut cli: Cli) -> Result<Exit, CliError> {
         Command::Data(DataCommand::Split(args)) => data_split::run(&args),
         Command::Data(DataCommand::Generate(args)) => data_generate::run(&args),
         Command::Sft(args) => sft::run(&args),
+        Command::Classify(command) => classify::run(&command),
         Command::Oracle(args) => oracle::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Select(args) => select::run(&args),

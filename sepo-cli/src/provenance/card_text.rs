@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::card::Card;
+use super::settings::is_composed;
 use super::{Input, hub};
 use crate::console::grouped;
 
@@ -70,6 +71,7 @@ impl Card<'_> {
         match (record.stage.as_str(), record.part.as_deref()) {
             ("sft", _) | ("oracle", Some("reference")) => Some("sft"),
             ("oracle", _) => Some("dpo"),
+            _ if is_composed(&record.settings) => Some("composed"),
             _ => record.settings.pointer("/objective/name").and_then(Value::as_str),
         }
     }

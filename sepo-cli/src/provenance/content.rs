@@ -24,9 +24,11 @@ impl Content {
     }
 }
 
-/// The files of the model folder `dir`, by their names in it.
+/// The files of the model folder `dir`, or of a classifier's, by their names in it.
 pub(crate) fn of_model(dir: &Path) -> Result<Vec<Content>, CliError> {
-    sepo_model::model_files(dir)?.iter().map(|path| Content::of(base_name(path), path)).collect()
+    let classifier = sepo_model::classifier_files(dir);
+    let files = if classifier.is_empty() { sepo_model::model_files(dir)? } else { classifier };
+    files.iter().map(|path| Content::of(base_name(path), path)).collect()
 }
 
 fn base_name(path: &Path) -> String {

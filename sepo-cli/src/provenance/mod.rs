@@ -30,4 +30,4 @@ pub(crate) use record::{Input, InputKind, Record};
 pub(crate) use settings::{OracleSettings, ScoreSettings, SftSettings, TrainSettings, recorded, to_value};
 pub(crate) use store::{RECORD_FILE, RECORD_KEY};
 pub(crate) use subject::Subject;
-pub(crate) use write::{Counts, counts, model_folder};
+pub(crate) use write::{Counts, classifier_folder, counts, model_folder};

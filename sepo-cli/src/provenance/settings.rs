@@ -55,6 +55,11 @@ pub(crate) struct TrainSettings {
     pub(crate) train: TrainConfig,
 }
 
+/// Whether recorded settings have a loss that no method's name stands for.
+pub(super) fn is_composed(settings: &Value) -> bool {
+    ["/objective/composition", "/objective/weights"].into_iter().any(|part| settings.pointer(part).is_some())
+}
+
 /// The settings as a record keeps them.
 pub(crate) fn to_value(settings: &impl Serialize) -> Result<Value, CliError> {
     serde_json::to_value(settings).map_err(|error| CliError::of(Exit::Bug, error))

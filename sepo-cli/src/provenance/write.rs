@@ -35,7 +35,16 @@ pub(crate) fn model_folder(dir: &Path, record: Record, counts: Counts) -> Result
     } else {
         write_whole(&path, &Card::of(dir, &record)?.text())?;
     }
-    let text = serde_json::to_string_pretty(&record).map_err(|error| CliError::of(Exit::Bug, error))?;
+    write_record(dir, &record)
+}
+
+/// Writes the record of the classifier's folder `dir`, whose other files are complete.
+pub(crate) fn classifier_folder(dir: &Path, record: Record, counts: Counts) -> Result<(), CliError> {
+    write_record(dir, &Record { counts, outputs: content::of_model(dir)?, ..record })
+}
+
+fn write_record(dir: &Path, record: &Record) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(record).map_err(|error| CliError::of(Exit::Bug, error))?;
     write_whole(&dir.join(RECORD_FILE), &(text + "\n"))
 }
 

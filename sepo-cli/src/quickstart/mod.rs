@@ -20,7 +20,7 @@ use crate::console::{result, say};
 use crate::exit::{CliError, Exit, io_error};
 pub(crate) use data::Data;
 use models::Scorers;
-pub(crate) use models::{example, policy_beside, scorers_of};
+pub(crate) use models::{example, policy_beside, reverse_oracle, scorers_of};
 use policies::PolicyResult;
 use quality::Findings;
 use sample::{Judgement, sample_and_judge};

@@ -13,6 +13,7 @@ mod length;
 mod load;
 mod mistake;
 mod nearest;
+mod objective;
 mod paths;
 mod perform;
 mod place;
@@ -26,5 +27,6 @@ mod wording;
 
 pub(crate) use execute::{Summary, dry_run, execute};
 pub(crate) use load::{Recipe, load, read};
+pub(crate) use objective::load_objective;
 
 use stage::Stage;

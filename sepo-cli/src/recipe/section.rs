@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::hashes::HashesSection;
 use super::keys::names_of;
+use super::objective;
 use super::stage::joined;
 use crate::args::{DataArgs, ObjectiveArgs, ObjectiveName, template_choice};
 use crate::length::default_length;
@@ -27,7 +28,7 @@ pub(super) struct Section {
 }
 
 /// All sections, in the order of the pipeline.
-pub(super) const SECTIONS: [Section; 10] = [
+pub(super) const SECTIONS: [Section; 11] = [
     Section { name: "run", keys: names_of::<RunSection> },
     Section { name: "data", keys: names_of::<DataSection> },
     Section { name: "tokens", keys: names_of::<TokensSection> },
@@ -41,9 +42,13 @@ pub(super) const SECTIONS: [Section; 10] = [
             [names_of::<TrainSection>(), names_of::<ObjectiveArgs>(), names_of::<TrainConfig>()].concat()
         },
     },
+    OBJECTIVE,
     Section { name: "eval", keys: names_of::<EvalSection> },
     Section { name: "hashes", keys: names_of::<HashesSection> },
 ];
+
+/// The loss, by choices.
+pub(super) const OBJECTIVE: Section = Section { name: objective::SECTION, keys: objective::keys };
 
 /// Whether the value of this key is one path or several.
 pub(super) fn holds_paths(key: &str) -> bool {

@@ -58,7 +58,9 @@ pub(super) fn run(args: &ImportArgs) -> Result<Exit, CliError> {
         let (pair, coverage) = imported(&next, found, &tokenizer, &config).map_err(|error| {
             error.during(format!("take row {} of `{}`", next.file_row, args.weights.display()))
         })?;
-        if let Some(kept) = counts.keep(pair, coverage) {
+        let kept =
+            if args.labels { Some(counts.keep_any(pair, coverage)) } else { counts.keep(pair, coverage) };
+        if let Some(kept) = kept {
             writer.write(&kept)?;
         }
     }
