@@ -1,11 +1,12 @@
 //! Claim: a report is drawn in milliseconds, however long the run was, since curves are thinned before they are drawn
 //!
-//! Baseline: the same curves with all their points.
+//! Baselines: the same curves with all their points; every line of the metrics as a tree of JSON values.
 
 #![expect(clippy::unwrap_used, reason = "a failure here ends the bench")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
@@ -119,8 +120,22 @@ fn metrics(c: &mut Criterion) {
     group.bench_function(BenchmarkId::from_parameter(N_STEPS), |b| {
         b.iter(|| curves_from_metrics(black_box(&path)).unwrap());
     });
+    let values = || {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let losses = text.lines().map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value["loss"].as_f64().unwrap()
+        });
+        losses.collect::<Vec<f64>>()
+    };
+    assert_eq!(values().len() as u64, N_STEPS);
+    group.bench_function(BenchmarkId::new("json-values", N_STEPS), |b| b.iter(values));
     group.finish();
 }
 
-criterion_group!(benches, pages, heatmaps, metrics);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
+    targets = pages, heatmaps, metrics
+}
 criterion_main!(benches);

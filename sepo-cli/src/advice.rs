@@ -52,12 +52,23 @@ pub(crate) fn with_help(error: impl Error + Send + Sync + 'static, help: &'stati
 fn advice(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(help) = error.downcast_ref::<io::Error>().and_then(|error| of_kind(error.kind())) {
+        let kind = match error.downcast_ref::<io::Error>() {
+            Some(error) => Some(error.kind()),
+            None => told_kind(&error.to_string()),
+        };
+        if let Some(help) = kind.and_then(of_kind) {
             return Some(help);
         }
         cause = error.source();
     }
     None
+}
+
+/// The kind of a system's error of which only the words are left, as the Parquet writer hands its last one on.
+fn told_kind(text: &str) -> Option<ErrorKind> {
+    let (_, rest) = text.split_once("(os error ")?;
+    let number = rest.split(')').next()?.parse().ok()?;
+    Some(io::Error::from_raw_os_error(number).kind())
 }
 
 fn of_kind(kind: ErrorKind) -> Option<&'static str> {
@@ -94,5 +105,8 @@ mod tests {
         let error = sepo_train::TrainError::Safetensors { path: "x".into(), source: full().into() };
         assert!(report(error).help().unwrap().to_string().starts_with("make room"));
         assert!(report(io::Error::from(ErrorKind::NotFound)).help().is_none());
+        // What a library has made a text of.
+        let told = io::Error::other(format!("no inner writer: \"{}\"", io::Error::from_raw_os_error(28)));
+        assert_eq!(told_kind(&told.to_string()), Some(io::Error::from_raw_os_error(28).kind()));
     }
 }

@@ -95,6 +95,7 @@ pub(crate) fn exit_of_data(error: &sepo_data::DataError) -> Exit {
                 RemoteError::UnknownScheme { .. } | RemoteError::NotBuiltIn { .. } | RemoteError::Malformed { .. },
             ..
         } => Exit::Usage,
+        E::Remote { source: RemoteError::Stopped, .. } => Exit::Interrupted,
         _ => Exit::Data,
     }
 }
@@ -115,7 +116,20 @@ exits_with_remedy! {
     sepo_data::ArtifactError => Data, of_artifact;
     sepo_data::TokenizeError => Usage, of_tokenize;
     sepo_data::TemplateError => Usage, of_template;
-    sepo_model::ModelError => Usage, of_model;
+}
+
+impl From<sepo_model::ModelError> for CliError {
+    fn from(error: sepo_model::ModelError) -> Self {
+        use std::io::ErrorKind as K;
+        let no_room = [K::StorageFull, K::QuotaExceeded, K::FileTooLarge, K::ReadOnlyFilesystem];
+        // What cannot be written is not the model's fault.
+        let exit = match &error {
+            sepo_model::ModelError::Io { source, .. } if no_room.contains(&source.kind()) => Exit::Data,
+            _ => Exit::Usage,
+        };
+        let help = crate::remedy::of_model(&error);
+        Self { exit, report: crate::advice::report_or(error, help) }
+    }
 }
 
 impl From<sepo_select::ScoreError> for CliError {
@@ -171,8 +185,14 @@ impl From<sepo_train::TrainError> for CliError {
             let help = "it was removed while the run went on: run the same command again; it goes on from the newest checkpoint that is left, or begins anew";
             return Self { exit: Exit::Data, report: crate::advice::with_help(error, help) };
         }
-        if matches!(error, E::ConfigChanged { .. }) {
-            let help = "choose another `--out`, or run with the settings, the data and the model that the folder was made with; a folder that is not needed any more can be moved away";
+        if let E::ConfigChanged { fields, .. } = &error {
+            let is_input =
+                |field: &String| ["data", "start_model", "reference_model"].contains(&field.as_str());
+            let help = if fields.iter().all(is_input) {
+                "a run that went on with other inputs would be that of neither, and nothing could make it again, so `--accept-changed` does not cover it: bring the inputs back that the run began with, or choose another `--out`"
+            } else {
+                "choose another `--out`, or run with the settings, the data and the model that the folder was made with; a folder that is not needed any more can be moved away"
+            };
             return Self { exit: Exit::Usage, report: crate::advice::with_help(error, help) };
         }
         let exit = match &error {

@@ -23,22 +23,53 @@ pub(crate) fn listen() {
     }
 }
 
+/// What Ctrl-C and SIGTERM have come to.
+struct Stop {
+    asked: Arc<AtomicBool>,
+    /// Nobody looks at `asked`: a signal ends the process, as it would have without us.
+    is_unheard: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Takes the signals, once.
+    fn get() -> &'static Self {
+        static STOP: OnceLock<Stop> = OnceLock::new();
+        STOP.get_or_init(|| {
+            let (asked, is_unheard) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+            for signal in [SIGINT, SIGTERM] {
+                // In this order: the first signal finds the flag unset, so only the second ends the process.
+                let shutdown = flag::register_conditional_shutdown(signal, 130, Arc::clone(&asked));
+                let default = flag::register_conditional_default(signal, Arc::clone(&is_unheard));
+                let ask = flag::register(signal, Arc::clone(&asked));
+                if let Err(error) = shutdown.and(default).and(ask) {
+                    tracing::warn!(%error, signal, "cannot catch this signal; it will end the run without saving");
+                }
+            }
+            Self { asked, is_unheard }
+        })
+    }
+}
+
+/// Whether anybody has asked for [`interrupted`], and so looks at it to the end.
+static IS_HEARD: AtomicBool = AtomicBool::new(false);
+
 /// Set once a signal has come or the deadline has passed. The run finishes its step, saves and returns; a second signal
 /// ends the process at once.
 pub(crate) fn interrupted() -> &'static AtomicBool {
-    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-    FLAG.get_or_init(|| {
-        let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first signal finds the flag unset, so only the second ends the process.
-            let shutdown = flag::register_conditional_shutdown(signal, 130, Arc::clone(&asked));
-            let ask = flag::register(signal, Arc::clone(&asked));
-            if let Err(error) = shutdown.and(ask) {
-                tracing::warn!(%error, signal, "cannot catch this signal; it will end the run without saving");
-            }
-        }
-        asked
-    })
+    let stop = Stop::get();
+    IS_HEARD.store(true, Ordering::Relaxed);
+    stop.is_unheard.store(false, Ordering::Relaxed);
+    &stop.asked
+}
+
+/// What `work` returns, which looks at the flag that [`interrupted`] gives. Whether anybody does afterwards is not known: until
+/// then, signals do what they did before.
+pub(crate) fn stoppable<T>(work: impl FnOnce(&AtomicBool) -> T) -> T {
+    let stop = Stop::get();
+    stop.is_unheard.store(false, Ordering::Relaxed);
+    let done = work(&stop.asked);
+    stop.is_unheard.store(!IS_HEARD.load(Ordering::Relaxed), Ordering::Relaxed);
+    done
 }
 
 /// Whether SIGUSR1 has come since the last call.

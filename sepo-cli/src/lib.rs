@@ -3,11 +3,14 @@
 //! [`report`] and [`heatmap`] draw what the other crates compute, and are useful by themselves. Everything else is private:
 //! the command line is the interface, and the libraries below it are the API.
 
+#![forbid(unsafe_code)]
+
 mod advice;
 mod args;
 mod claim;
 mod command;
 mod console;
+mod dispatch;
 mod examples;
 mod exit;
 pub mod heatmap;
@@ -25,6 +28,7 @@ mod recipe;
 mod remedy;
 mod remote;
 pub mod report;
+mod reproduce;
 mod shard_error;
 mod step_weights;
 mod undone;
@@ -40,7 +44,7 @@ use exit::Exit;
 #[must_use]
 pub fn main() -> ExitCode {
     // A panic is a bug of ours and has an exit code of its own.
-    let outcome = std::panic::catch_unwind(|| command::run(Cli::parse()));
+    let outcome = std::panic::catch_unwind(|| dispatch::run(Cli::parse()));
     match outcome {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(error)) => {

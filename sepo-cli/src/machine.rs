@@ -1,18 +1,31 @@
 //! The device and the threads of a run.
 
+use std::sync::OnceLock;
+
 use sepo_kernels::cuda::Device;
 
 use crate::args::MachineArgs;
 use crate::console::say;
 use crate::exit::{CliError, Exit};
 
+/// What is computed on where nothing else is asked for.
+const CPU: &str = "cpu";
+
 /// Threads at most: each takes memory and time to start, and no machine has more cores that share one memory.
 const MOST_THREADS: usize = 1024;
 
-/// Sets up the thread pool and says what the run uses.
+/// Where this process computes.
+static DEVICE: OnceLock<&'static str> = OnceLock::new();
+
+/// The device that [`prepare`] chose, as records name it; the CPU before that.
+pub(crate) fn device() -> &'static str {
+    DEVICE.get().copied().unwrap_or(CPU)
+}
+
+/// Sets up the device and the thread pool, and says what the run uses.
 pub(crate) fn prepare(args: &MachineArgs) -> Result<(), CliError> {
-    match args.device.as_deref() {
-        None | Some("cpu") => {}
+    let device = match args.device.as_deref() {
+        None | Some(CPU) => CPU,
         Some(device) if ordinal(device).is_some() => {
             return Err(not_on(device, ordinal(device).unwrap_or_default()));
         }
@@ -22,7 +35,8 @@ pub(crate) fn prepare(args: &MachineArgs) -> Result<(), CliError> {
                 "use `cpu`, or `cuda` with an optional number, such as `cuda:0`",
             ));
         }
-    }
+    };
+    DEVICE.get_or_init(|| device);
     if let Some(threads) = args.threads {
         if threads.get() > MOST_THREADS {
             return Err(CliError::usage(
@@ -38,7 +52,7 @@ pub(crate) fn prepare(args: &MachineArgs) -> Result<(), CliError> {
             .map_err(|error| CliError::of(Exit::Usage, error))?;
     }
     let chosen = if args.device.is_some() { "as asked" } else { "the only device of this build" };
-    say(format!("device: cpu ({chosen}), {} threads", rayon::current_num_threads()));
+    say(format!("device: {device} ({chosen}), {} threads", rayon::current_num_threads()));
     Ok(())
 }
 

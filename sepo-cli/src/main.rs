@@ -1,5 +1,7 @@
 //! The `sepo-cli` binary.
 
+#![forbid(unsafe_code)]
+
 fn main() -> std::process::ExitCode {
     sepo_cli::main()
 }

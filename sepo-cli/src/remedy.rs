@@ -63,7 +63,7 @@ fn of_remote(error: &RemoteError) -> Option<&'static str> {
         E::Server { .. } => {
             "check the name, the way there, and the credentials in the environment; what was fetched stays, and the next run goes on behind it"
         }
-        E::CutOff { .. } => "run the same command again: it goes on behind what was fetched",
+        E::CutOff { .. } | E::Stopped => "run the same command again: it goes on behind what was fetched",
         E::NoCache { .. } => "name a folder with `SEPO_CACHE`",
         _ => return None,
     })

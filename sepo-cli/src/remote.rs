@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use sepo_data::{DataError, SelectionReader, is_url, local_paths};
+use sepo_data::{DataError, SelectionReader, is_url, local_paths, local_paths_unless};
 
 use crate::args::{ClassifyCommand, Command, DataCommand, InputArgs, PairArgs, WeightsCommand};
 use crate::console::say;
 use crate::exit::CliError;
+use crate::interrupt::stoppable;
 
 /// Fetches what a command's URLs name. Models and files are named by their paths from then on; pairs keep their URLs, which
 /// stand for the same files to the end.
@@ -94,7 +95,7 @@ fn path(path: &mut PathBuf) -> Result<(), CliError> {
 /// The one file or folder that a URL stands for.
 pub(crate) fn one(url: &str) -> Result<PathBuf, DataError> {
     say(format!("fetching `{}`", crate::provenance::without_credentials(url)));
-    let mut paths = local_paths(url)?;
+    let mut paths = stoppable(|stop| local_paths_unless(url, stop))?;
     match (paths.pop(), paths.is_empty()) {
         (Some(path), true) => {
             say(format!("it is `{}`", path.display()));
@@ -108,7 +109,7 @@ pub(crate) fn one(url: &str) -> Result<PathBuf, DataError> {
 pub(crate) fn pairs(inputs: &[String]) -> Result<(), DataError> {
     for url in inputs.iter().filter(|input| is_url(input)) {
         say(format!("fetching `{}`", crate::provenance::without_credentials(url)));
-        for path in local_paths(url)? {
+        for path in stoppable(|stop| local_paths_unless(url, stop))? {
             say(format!("it is `{}`", path.display()));
         }
     }

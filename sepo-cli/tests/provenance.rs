@@ -284,6 +284,126 @@ fn a_lineage_outlasts_a_move_of_everything() {
     world.sepo("lineage moved/policy --check").done();
 }
 
+/// `train.jsonl` and `eval.parquet` of the pairs, and the same once more in another order.
+fn split_world() -> World {
+    let world = World::new(12);
+    world
+        .sepo("data split pairs.jsonl --eval-fraction 0.4 --out-train train.jsonl --out-eval eval.parquet")
+        .done();
+    world
+}
+
+#[test]
+fn a_file_of_pairs_has_its_record_beside_it() {
+    let world = split_world();
+    let [train, eval] = ["train.jsonl", "eval.parquet"].map(|name| {
+        let record: Value = serde_json::from_slice(&world.read(&format!("{name}.sepo.json"))).unwrap();
+        assert_eq!(record["stage"], "data split");
+        assert_eq!(record["settings"]["eval_fraction"], 0.4);
+        assert_eq!(input(&record, "data")["files"][0]["blake3"], blake3(&world, "pairs.jsonl"));
+        assert_eq!(
+            [&record["outputs"][0]["name"], &record["outputs"][0]["blake3"]],
+            [&json!(name), &blake3(&world, name)]
+        );
+        record
+    });
+    assert_eq!([&train["part"], &eval["part"]], [&json!("train"), &json!("eval")]);
+    let n_pairs = |record: &Value| record["counts"]["pairs"].as_u64().unwrap();
+    assert_eq!(n_pairs(&train) + n_pairs(&eval), 12);
+    // Neither a folder nor a pattern takes it for data.
+    std::fs::create_dir(world.path("parts")).unwrap();
+    for name in ["train.jsonl", "train.jsonl.sepo.json"] {
+        std::fs::copy(world.path(name), world.path(&format!("parts/{name}"))).unwrap();
+    }
+    for inputs in ["parts", "parts/*"] {
+        let checked = world.sepo(&format!("data check {inputs} --json")).json();
+        assert_eq!(checked["rows"], n_pairs(&train), "{inputs}");
+    }
+    // Other content under the name has no record of this one.
+    world.sepo("data convert pairs.jsonl --out train.jsonl").done();
+    assert!(!Path::new(&world.path("train.jsonl.sepo.json")).exists());
+}
+
+#[test]
+fn what_was_trained_on_a_part_of_a_split_comes_of_the_whole() {
+    let world = split_world();
+    world.sepo("sft --model model --data train.jsonl --out one --max-steps 1").done();
+    world.sepo("sft --model model --data train.jsonl eval.parquet --out both --max-steps 1").done();
+    let told = world.sepo("lineage one --check").done().stderr;
+    for what in ["data `train.jsonl`: data split (train) 0.1.0", "data `pairs.jsonl` (blake3"] {
+        assert!(told.contains(what), "no `{what}` in {told}");
+    }
+    let told = world.sepo("lineage both --check").done().stderr;
+    for what in
+        ["data `train.jsonl eval.parquet` (2 files", "file `train.jsonl`: data split (train)", "(eval)"]
+    {
+        assert!(told.contains(what), "no `{what}` in {told}");
+    }
+    assert!(world.sepo("lineage eval.parquet").done().stderr.contains("data split (eval)"));
+    // What stands in the record is what was written.
+    world.write("train.jsonl", world.read_text("train.jsonl").replacen("prompt", "Prompt", 1));
+    let again = "sft --model model --data train.jsonl --prompt-column prompt --out again --max-steps 1";
+    let names =
+        ["the data in `train.jsonl` is not what `sepo-cli data split` wrote there", "--accept-changed"];
+    world.sepo(again).fails(DATA, &names);
+    assert_eq!(world.sepo("lineage one --check").code, Some(DATA));
+    let accepted =
+        "data split train.jsonl eval.parquet --eval-fraction 0.4 --out-train t.jsonl --out-eval e.jsonl";
+    world.sepo(accepted).fails(DATA, &names);
+    world.sepo(&format!("{accepted} --max-bad-rows 1 --accept-changed")).done();
+    let record: Value = serde_json::from_slice(&world.read("t.jsonl.sepo.json")).unwrap();
+    assert_eq!(record["accepted"][0]["path"], "train.jsonl");
+}
+
+#[test]
+fn weights_that_were_brought_or_carried_over_say_where_they_come_from() {
+    let world = scored_world(8);
+    world.write_model_of("fine", 1024, 300);
+    world.sepo("select --scores scores.parquet --out selection.parquet --rule tgdpo --slope 2").done();
+    world.sepo("weights export selection.parquet --out weights.jsonl").done();
+    let import = "weights import weights.jsonl --data pairs.jsonl --tokenizer model --out imported.parquet";
+    world.sepo(import).done();
+    let project =
+        "weights project selection.parquet --data pairs.jsonl --tokenizer fine --how mean --out fine.parquet";
+    world.sepo(project).done();
+    let record = |name: &str| {
+        SelectionReader::open(world.path(name)).unwrap().meta().extra.get("record").cloned().unwrap()
+    };
+    let imported = record("imported.parquet");
+    assert_eq!(
+        [&imported["stage"], &imported["settings"]["import"]["how"]],
+        [&json!("weights import"), &json!("mean")]
+    );
+    assert_eq!(input(&imported, "weights")["files"][0]["blake3"], blake3(&world, "weights.jsonl"));
+    assert_eq!(input(&imported, "tokenizer")["path"], json!(["model"]));
+    let projected = record("fine.parquet");
+    assert_eq!(
+        [&projected["stage"], &projected["settings"]["how"]],
+        [&json!("weights project"), &json!("mean")]
+    );
+    let selection = &projected["upstream"][input(&projected, "selection")["record"].as_str().unwrap()];
+    assert_eq!(selection["stage"], "select");
+    world.sepo("train --data fine.parquet --objective sepo --model fine --max-steps 1 --out policy").done();
+    let told = world.sepo("lineage policy --check").done().stderr;
+    for what in [
+        "data `fine.parquet`: weights project 0.1.0",
+        "selection `selection.parquet`: select",
+        "oracle (oracle)",
+    ] {
+        assert!(told.contains(what), "no `{what}` in {told}");
+    }
+    // What is not as it was made is refused by these, too.
+    world
+        .sepo("data split pairs.jsonl --eval-fraction 0.4 --out-train part.jsonl --out-eval rest.jsonl")
+        .done();
+    world.write("part.jsonl", world.read_text("pairs.jsonl"));
+    for line in [import, project] {
+        let line = line.replace("pairs.jsonl", "part.jsonl");
+        world.sepo(&line).fails(DATA, &["is not what `sepo-cli data split` wrote there"]);
+        world.sepo(&format!("{line} --accept-changed")).done();
+    }
+}
+
 #[test]
 fn what_has_no_record_has_no_lineage() {
     let world = World::new(6);

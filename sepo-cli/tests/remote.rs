@@ -29,7 +29,13 @@ mod server {
     use std::collections::BTreeMap;
     use std::io::{BufRead, BufReader, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex};
+    use std::time::{Duration, Instant};
+
+    use super::support::Ran;
 
     /// What is answered to a path with its query: status, further headers, body.
     pub(crate) type Pages = BTreeMap<String, (u16, Vec<(&'static str, String)>, Vec<u8>)>;
@@ -40,6 +46,8 @@ mod server {
     pub(crate) struct Server {
         pub(crate) port: u16,
         pub(crate) requests: Arc<Mutex<Vec<Request>>>,
+        /// Bytes of a body that are sent before the line goes dead.
+        pub(crate) most_bytes: Arc<AtomicUsize>,
     }
 
     impl Server {
@@ -47,18 +55,19 @@ mod server {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let port = listener.local_addr().unwrap().port();
             let requests = Arc::<Mutex<Vec<_>>>::default();
-            let seen = Arc::clone(&requests);
+            let most_bytes = Arc::new(AtomicUsize::new(usize::MAX));
+            let (seen, most) = (Arc::clone(&requests), Arc::clone(&most_bytes));
             let pages = Arc::new(pages);
             std::thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
-                    let (pages, seen) = (Arc::clone(&pages), Arc::clone(&seen));
+                    let (pages, seen, most) = (Arc::clone(&pages), Arc::clone(&seen), Arc::clone(&most));
                     std::thread::spawn(move || {
                         // The other side may have gone.
-                        let _ = answer(&stream, &pages, &seen);
+                        let _ = answer(&stream, &pages, &seen, most.load(Ordering::Relaxed));
                     });
                 }
             });
-            Self { port, requests }
+            Self { port, requests, most_bytes }
         }
 
         pub(crate) fn url(&self, path: &str) -> String {
@@ -76,7 +85,43 @@ mod server {
         }
     }
 
-    fn answer(stream: &TcpStream, pages: &Pages, seen: &Mutex<Vec<Request>>) -> std::io::Result<()> {
+    /// Runs `command` until a file that `is_begun` says to be on its way is there, and sends it the signal of Ctrl-C.
+    pub(crate) fn interrupted_while(
+        command: &mut Command,
+        cache: &str,
+        is_begun: impl Fn(&Path) -> bool,
+    ) -> Ran {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let start = Instant::now();
+        while !files_below(Path::new(cache)).iter().any(|file| is_begun(file)) {
+            assert!(start.elapsed() < Duration::from_secs(30), "nothing is fetched");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        super::support::ended(child.wait_with_output().unwrap())
+    }
+
+    /// Every file below a folder, by name.
+    pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            if entry.path().is_dir() {
+                found.extend(files_below(&entry.path()))
+            } else {
+                found.push(entry.path())
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn answer(
+        stream: &TcpStream,
+        pages: &Pages,
+        seen: &Mutex<Vec<Request>>,
+        most_bytes: usize,
+    ) -> std::io::Result<()> {
         let mut lines = BufReader::new(stream).lines();
         let first = lines.next().transpose()?.unwrap_or_default();
         let mut headers = BTreeMap::new();
@@ -115,19 +160,24 @@ mod server {
         let length = part.len();
         write!(stream, "HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}\r\n{head}\r\n")?;
         if !first.starts_with("HEAD") {
-            stream.write_all(&part)?;
+            stream.write_all(&part[..part.len().min(most_bytes)])?;
         }
-        stream.flush()
+        stream.flush()?;
+        if part.len() > most_bytes {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        Ok(())
     }
 }
 
 #[cfg(feature = "cloud")]
 mod cloud {
     use std::path::{Path, PathBuf};
+    use std::process::Command;
 
     use serde_json::json;
 
-    use super::server::{Pages, Server};
+    use super::server::{Pages, Server, files_below};
     use super::support::{DATA, Ran, USAGE, World, finish};
 
     fn page(body: &str, tag: &str) -> (u16, Vec<(&'static str, String)>, Vec<u8>) {
@@ -135,6 +185,10 @@ mod cloud {
     }
 
     fn run(world: &World, line: &str, server: &Server) -> Ran {
+        finish(&mut command(world, line, server))
+    }
+
+    fn command(world: &World, line: &str, server: &Server) -> Command {
         let mut command = world.command(line);
         command
             .env("SEPO_CACHE", world.path("cache"))
@@ -144,20 +198,12 @@ mod cloud {
             .env("AWS_ACCESS_KEY_ID", "AKIATESTTEST")
             .env("AWS_SECRET_ACCESS_KEY", "topsecret")
             .env("AWS_REGION", "here");
-        finish(&mut command)
+        command
     }
 
     /// Files of data in the cache.
     fn cached(world: &World) -> Vec<PathBuf> {
-        fn add(dir: &Path, found: &mut Vec<PathBuf>) {
-            for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-                if entry.path().is_dir() { add(&entry.path(), found) } else { found.push(entry.path()) }
-            }
-        }
-        let mut found = Vec::new();
-        add(Path::new(&world.path("cache")), &mut found);
-        found.sort();
-        found
+        files_below(Path::new(&world.path("cache")))
     }
 
     #[test]
@@ -191,6 +237,57 @@ mod cloud {
         for text in [record, ran.stderr, world.read_text("out/README.md")] {
             assert!(!text.contains("abcdsecret"), "{text}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_transfer_is_given_up_on_request_and_no_half_file_is_left_under_its_name() {
+        use std::sync::atomic::Ordering;
+
+        use super::server::interrupted_while;
+        use super::support::INTERRUPTED;
+
+        let world = World::new(12);
+        let pairs = world.read_text("pairs.jsonl");
+        let untagged = (200, Vec::new(), pairs.as_bytes().to_vec());
+        let server = Server::of(Pages::from([
+            ("/tagged.jsonl".to_owned(), page(&pairs, "v1")),
+            ("/untagged.jsonl".to_owned(), untagged),
+        ]));
+        world.write(
+            "recipe.toml",
+            format!(
+                "[run]\nout = \"made\"\n[data]\ninputs = [\"{}\"]\n[models]\nbase = \"model\"\npolicy = \"model\"\n",
+                server.url("/tagged.jsonl")
+            ),
+        );
+        let stop = |line: &str, name: &str| {
+            server.most_bytes.store(100, Ordering::Relaxed);
+            let part = format!(".{name}.part");
+            let is_begun =
+                |file: &Path| file.ends_with(&part) && std::fs::metadata(file).unwrap().len() == 100;
+            let mut command = command(&world, line, &server);
+            let ran = interrupted_while(&mut command, &world.path("cache"), is_begun);
+            ran.fails(
+                INTERRUPTED,
+                &["cannot fetch", name, "given up on request", "run the same command again"],
+            );
+            server.most_bytes.store(usize::MAX, Ordering::Relaxed);
+            assert!(cached(&world).iter().all(|file| !file.ends_with(name)));
+        };
+        // Commands that look at the signal while they work, and such that do not.
+        let [tagged, untagged] = ["tagged", "untagged"].map(|name| server.url(&format!("/{name}.jsonl")));
+        stop("run recipe.toml", "tagged.jsonl");
+        stop(&format!("sft --model model --data {tagged} --out out --max-steps 1"), "tagged.jsonl");
+        assert!(!Path::new(&world.path("out")).exists() && !Path::new(&world.path("made")).exists());
+        stop(&format!("data check {tagged}"), "tagged.jsonl");
+        assert_eq!(cached(&world).len(), 1, "what came of a version that is known stays");
+        server.taken();
+        assert_eq!(run(&world, &format!("data check {tagged} --json"), &server).json()["rows"], 12);
+        assert_eq!(server.taken().last().unwrap(), "GET /tagged.jsonl bytes=100-");
+        stop(&format!("data check {untagged}"), "untagged.jsonl");
+        assert_eq!(cached(&world).len(), 1, "nothing can follow what came of the other");
+        assert_eq!(run(&world, &format!("data check {untagged} --json"), &server).json()["rows"], 12);
     }
 
     #[test]
@@ -290,6 +387,7 @@ mod cloud {
 mod hub {
     use std::fs;
     use std::path::Path;
+    use std::process::Command;
 
     use serde_json::json;
 
@@ -314,6 +412,10 @@ mod hub {
     }
 
     fn run(world: &World, line: &str, variables: &[(&str, &str)]) -> Ran {
+        finish(&mut command(world, line, variables))
+    }
+
+    fn command(world: &World, line: &str, variables: &[(&str, &str)]) -> Command {
         let mut command = world.command(line);
         command.env("HF_HOME", world.path("hf")).env_remove("HF_HUB_CACHE").env_remove("HF_TOKEN");
         // Nobody answers there.
@@ -321,7 +423,7 @@ mod hub {
             .env("HF_ENDPOINT", "http://127.0.0.1:9")
             .env_remove("HF_HUB_OFFLINE")
             .envs(variables.iter().copied());
-        finish(&mut command)
+        command
     }
 
     const OFFLINE: &[(&str, &str)] = &[("HF_HUB_OFFLINE", "1")];
@@ -364,6 +466,37 @@ mod hub {
         assert!(ran.stderr.contains("what the Hub's cache has is used"), "{}", ran.stderr);
         run(&world, absent, &[("HF_TOKEN", "hf_verysecret")])
             .fails(DATA, &["cannot fetch `hf://datasets/org/other`"]);
+    }
+
+    #[test]
+    fn a_transfer_from_the_hub_is_given_up_on_request() {
+        use std::sync::atomic::Ordering;
+
+        use super::server::interrupted_while;
+        use super::support::INTERRUPTED;
+
+        let world = World::new(30);
+        let file = world.read("pairs.jsonl");
+        let headers = vec![("etag", "\"tag\"".to_owned()), ("x-repo-commit", COMMIT.to_owned())];
+        let info =
+            json!({ "sha": COMMIT, "siblings": [{"rfilename": "train.jsonl"}] }).to_string().into_bytes();
+        let server = Server::of(Pages::from([
+            (
+                "/api/datasets/org/set/revision/main".to_owned(),
+                (200, vec![("content-type", "application/json".to_owned())], info),
+            ),
+            (format!("/datasets/org/set/resolve/{COMMIT}/train.jsonl"), (200, headers, file)),
+        ]));
+        let endpoint = server.url("");
+        let line = "data check hf://datasets/org/set --json";
+        server.most_bytes.store(1000, Ordering::Relaxed);
+        let is_begun = |file: &Path| file.to_str().unwrap().contains("/blobs/tag.");
+        let mut command = command(&world, line, &[("HF_ENDPOINT", &endpoint)]);
+        let ran = interrupted_while(&mut command, &world.path("hf"), is_begun);
+        ran.fails(INTERRUPTED, &["cannot fetch `hf://datasets/org/set`", "given up on request"]);
+        assert!(!Path::new(&world.path("hf/hub/datasets--org--set/blobs/tag")).exists());
+        server.most_bytes.store(usize::MAX, Ordering::Relaxed);
+        assert_eq!(run(&world, line, &[("HF_ENDPOINT", &endpoint)]).json()["rows"], 30);
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn made_world() -> World {
     world
 }
 
-fn names(reproduced: &Value) -> Vec<&str> {
+fn names_of(reproduced: &Value) -> Vec<&str> {
     let compared = reproduced["compared"].as_array().unwrap();
     compared.iter().map(|compared| compared["name"].as_str().unwrap()).collect()
 }
@@ -47,10 +47,10 @@ fn everything_in_a_folder_is_made_again_and_agrees() {
         ]
     );
     assert_eq!(
-        names(&all[2]),
+        names_of(&all[2]),
         ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
     );
-    assert_eq!(names(&all[3]), ["rows", "metadata"]);
+    assert_eq!(names_of(&all[3]), ["rows", "metadata"]);
     let weights = sepo_data::content_hash(world.path("policy/model.safetensors")).unwrap();
     assert_eq!([&all[2]["compared"][1]["recorded"], &all[2]["compared"][1]["made"]], [&json!(weights); 2]);
 }
@@ -82,6 +82,35 @@ fn other_objectives_templates_and_references_are_made_again() {
         assert!(told.contains("all of it agrees"), "{told}");
         assert!(!told.contains("DIFFERS"), "{told}");
     }
+}
+
+#[test]
+fn parts_of_a_split_and_weights_of_others_are_made_again() {
+    let world = made_world();
+    world.write_model_of("fine", 1024, 300);
+    world.sepo("data split pairs.jsonl --eval-fraction 0.4 --out-train parts.jsonl --out-eval held.parquet --limit 10").done();
+    world.sepo("weights export selection.parquet --out weights.jsonl").done();
+    world
+        .sepo("weights import weights.jsonl --data pairs.jsonl --tokenizer model --out imported.parquet --rejected negate --how max")
+        .done();
+    world
+        .sepo("weights project selection.parquet --data pairs.jsonl --tokenizer fine --how proportional --out fine.parquet --max-length 200")
+        .done();
+    for (path, names) in [
+        ("parts.jsonl", &["parts.jsonl"][..]),
+        ("held.parquet", &["held.parquet"]),
+        ("imported.parquet", &["rows", "metadata"]),
+        ("fine.parquet", &["rows", "metadata"]),
+    ] {
+        let made = world.sepo(&format!("reproduce {path} --json")).json();
+        assert_eq!((&made[0]["agrees"], names_of(&made[0])), (&json!(true), names.to_vec()), "{made}");
+    }
+    for path in ["imported.parquet", "fine.parquet"] {
+        world.sepo(&format!("reproduce {path} --memory-limit 1GiB")).fails(USAGE, &["`--memory-limit`"]);
+    }
+    world.sepo("reproduce parts.jsonl --out again").done();
+    assert_eq!(world.read("again/parts.jsonl"), world.read("parts.jsonl"));
+    assert!(!Path::new(&world.path("again/held.parquet")).exists());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::fs;
 use std::hint::black_box;
 use std::io::Write;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand_chacha::ChaCha8Rng;
@@ -111,5 +112,9 @@ fn selections(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, scores, selections);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
+    targets = scores, selections
+}
 criterion_main!(benches);

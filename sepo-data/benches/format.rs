@@ -1,7 +1,8 @@
-//! Rows a second out of JSON lines, a JSON array and Parquet.
+//! Rows a second out of JSON lines, a JSON array and Parquet, against the same lines as trees of JSON values, one after the other.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
@@ -54,6 +55,13 @@ fn n_pairs(path: &Path) -> usize {
     reader.filter(|row| matches!(black_box(row), Ok(PairRow::Pair(_)))).count()
 }
 
+/// What a script does: the file at once, a tree for each line, its columns by name.
+fn n_lines(path: &Path) -> usize {
+    let text = std::fs::read_to_string(path).expect("the file was just written");
+    let rows = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"));
+    rows.filter(|row| row.get("chosen").or(row.get("chosen_ids")).is_some()).count()
+}
+
 fn as_array(lines: &Path) -> PathBuf {
     let text = std::fs::read_to_string(lines).expect("the file was just written");
     let path = lines.with_extension("json");
@@ -79,9 +87,17 @@ fn read(criterion: &mut Criterion) {
                 bencher.iter(|| n_pairs(path));
             });
         }
+        assert_eq!(n_lines(&lines), N_PAIRS);
+        group.bench_function(BenchmarkId::new("json-values", N_PAIRS), |bencher| {
+            bencher.iter(|| n_lines(black_box(&lines)));
+        });
         group.finish();
     }
 }
 
-criterion_group!(benches, read);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
+    targets = read
+}
 criterion_main!(benches);

@@ -7,6 +7,7 @@
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
@@ -146,5 +147,9 @@ fn library_tokens(library: &Tokenizer, pair: &PreferencePair) -> usize {
         .sum()
 }
 
-criterion_group!(benches, encode);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
+    targets = encode
+}
 criterion_main!(benches);

@@ -52,6 +52,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod artifact;
 mod error;
 pub mod format;
@@ -82,7 +84,7 @@ pub use format::{
 pub use lock::{Lock, LockError, LockHolder};
 pub use pack::{PackError, PackItem, PackedBatch, PackedPair, RowPolicy, plan_batches};
 pub use pair::{Message, PairContent, PreferencePair};
-pub use remote::{RemoteError, is_url, local_paths};
+pub use remote::{RemoteError, is_url, local_paths, local_paths_unless};
 pub use side::Side;
 pub use source::{
     Dedup, EvalFraction, EvalFractionError, Mix, MixEnd, PairHash, PairSource, Part, SourceConfig,

@@ -10,9 +10,9 @@ pub use crate::attention::cuda::{
 pub use crate::attention::plan::AttentionPlan;
 pub use crate::bias::cuda::{add_bias, bias_backward};
 pub use crate::device::{
-    Arg, Bf16, Device, DeviceError, DeviceMemory, Element, ElementKind, Executor, Float, Kernel, Launch,
-    Matrix, MatrixProduct, Slice, SliceMut, Source, compile, compiled, partials_len, probe_cublaslt,
-    probe_driver, probe_nvrtc, sources,
+    Arg, Bf16, Device, DeviceError, DeviceMemory, Element, ElementKind, Executor, ExecutorId, Float, Kernel,
+    Launch, Matrix, MatrixProduct, Placed, Plan, PlanMemory, Pointer, Slice, SliceMut, Source, compile,
+    compiled, partials_len, probe_cublaslt, probe_driver, probe_nvrtc, sources,
 };
 pub use crate::embedding::cuda::{EmbeddingPlan, embedding, embedding_backward};
 pub use crate::gather_divergences::cuda::{
@@ -27,6 +27,7 @@ pub use crate::layer_norm::cuda::{
 };
 pub use crate::rms_norm::cuda::{RmsNormForward, RmsNormGrads, RmsNormInput, rms_norm, rms_norm_backward};
 pub use crate::rotary::cuda::{RotaryAngles, rotary, rotary_backward};
+pub use crate::rotary::plan::RotaryPlan;
 pub use crate::segment_topk::cuda::{TopkPlan, segment_topk};
 pub use crate::sum_of_squares::cuda::{Clip, clip_factor, sum_of_squares, sum_of_squares_len};
 pub use crate::swiglu::cuda::{swiglu, swiglu_backward};

@@ -56,6 +56,7 @@ mod rotary;
 mod rows;
 mod segment_topk;
 mod segments;
+mod shape;
 mod simd;
 mod sum_of_squares;
 mod swiglu;
@@ -86,6 +87,7 @@ pub use rotary::{RotaryConfig, RotaryScaling, RotaryTable, rotary, rotary_backwa
 pub use rows::Rows;
 pub use segment_topk::{Extreme, segment_topk};
 pub use segments::Segments;
+pub use simd::instruction_set;
 pub use sum_of_squares::sum_of_squares;
 pub use swiglu::{swiglu, swiglu_backward};
 pub use write::Write;

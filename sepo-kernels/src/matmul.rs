@@ -1,6 +1,7 @@
 //! The one door to the `gemm` crate: strided matrix products over checked slices
 
 use crate::Write;
+use crate::shape::last_index;
 use gemm::Parallelism;
 
 /// A matrix in a slice: element (i, j) stands at `i * row_stride + j * col_stride`
@@ -23,8 +24,12 @@ impl<'a> Mat<'a> {
     }
 
     fn assert_holds(&self, n_rows: usize, n_cols: usize) {
-        let last = (n_rows - 1) * self.row_stride + (n_cols - 1) * self.col_stride;
-        assert!(last < self.data.len(), "a {n_rows} x {n_cols} matrix ends at {last} of {}", self.data.len());
+        let &Self { data, row_stride, col_stride } = self;
+        assert!(
+            last_index([n_rows, n_cols], [row_stride, col_stride]).is_some_and(|last| last < data.len()),
+            "a {n_rows} x {n_cols} matrix of strides {row_stride} and {col_stride} does not end within {}",
+            data.len()
+        );
     }
 }
 
@@ -64,7 +69,11 @@ pub(crate) fn assert_fits(a: Mat<'_>, b: Mat<'_>, out: &[f32], out_stride: usize
     a.assert_holds(m, k);
     b.assert_holds(k, n);
     assert!(out_stride >= n, "output rows of {n} values overlap at stride {out_stride}");
-    assert!((m - 1) * out_stride + n <= out.len(), "{m} output rows of {n} do not fit {}", out.len());
+    assert!(
+        last_index([m, n], [out_stride, 1]).is_some_and(|last| last < out.len()),
+        "{m} output rows of {n}, {out_stride} apart, do not fit {}",
+        out.len()
+    );
 }
 
 /// `out (+)= scale * a b`, where the rows of `out` are `out_stride` values apart

@@ -77,6 +77,9 @@ impl Segments {
 
     /// One ordinary sequence of `n_tokens` tokens
     ///
+    /// # Panics
+    /// Where there are more than `u32::MAX` tokens.
+    ///
     /// # Examples
     /// ```
     /// use sepo_kernels::Segments;
@@ -85,6 +88,7 @@ impl Segments {
     /// ```
     #[must_use]
     pub fn single(n_tokens: usize) -> Self {
+        assert!(u32::try_from(n_tokens).is_ok(), "{n_tokens} tokens are more than 32-bit indices can name");
         Self {
             offsets: vec![0, n_tokens],
             parents: vec![None],
@@ -168,7 +172,7 @@ impl Segments {
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "positions are below the token count, checked in `new`"
+        reason = "positions are below the token count, which fits where segments are made"
     )]
     pub fn positions(&self) -> Vec<u32> {
         let mut positions = Vec::with_capacity(self.n_tokens());
@@ -177,5 +181,16 @@ impl Segments {
             positions.extend((start..start + self.range(i).len()).map(|position| position as u32));
         }
         positions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "4294967296 tokens are more than 32-bit indices can name")]
+    fn a_sequence_whose_positions_do_not_fit_is_refused() {
+        let _ = Segments::single(1 << 32);
     }
 }

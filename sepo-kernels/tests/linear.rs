@@ -52,3 +52,25 @@ fn names_the_slice_of_the_wrong_shape() {
         Precision::F32,
     );
 }
+
+/// In a release build the products of the sizes wrapped to the lengths of the slices, and the product was written past `y`.
+#[test]
+fn sizes_whose_product_wraps_are_refused() {
+    let shape = LinearShape { n_rows: (1 << 63) + 1, d_in: 2, d_out: 2 };
+    let (x, weight) = ([1.0; 2], [1.0; 4]);
+    for precision in [Precision::F32, Precision::Bf16] {
+        let calls: [Box<dyn Fn()>; 3] = [
+            Box::new(move || linear(&x, &weight, &mut [0.0; 2], shape, Write::Overwrite, precision)),
+            Box::new(move || {
+                linear_backward_input(&x, &weight, &mut [0.0; 2], shape, Write::Overwrite, precision)
+            }),
+            Box::new(move || linear_backward_weight(&x, &x, &mut [0.0; 4], shape, precision)),
+        ];
+        for call in calls {
+            let refused =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).expect_err("a refusal");
+            let said = refused.downcast_ref::<String>().expect("a message");
+            assert!(said.contains("the input side must be [9223372036854775809, 2]"), "{said}");
+        }
+    }
+}

@@ -64,6 +64,8 @@
 //! # Ok::<(), sepo_loss::LossError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod batch;
 mod classification;
 mod composition;

@@ -20,6 +20,8 @@
 //! # Ok::<(), sepo_oracle::OracleError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod error;
 mod reference;
 mod reference_pass;

@@ -38,6 +38,8 @@
 //! # Ok::<(), sepo_select::SelectError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod candidates;
 mod config;
 mod data_set;

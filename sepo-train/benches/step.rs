@@ -1,13 +1,17 @@
 //! One optimizer step of a tiny Llama, and what of it is neither network nor optimizer.
+//!
+//! Baseline: a plain loop over the pairs, each response behind a copy of its prompt, log-probs of every token, and AdamW after
+//! the gradients of all.
 
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sepo_data::{PackItem, PackedBatch, RowPolicy};
+use sepo_kernels::Segments;
 use sepo_loss::{LossBatch, Normalizer, Objective, PairRows, evaluate};
-use sepo_model::{Model, ModelConfig};
-use sepo_train::{RunOptions, Silent, TrainConfig, TrainData, TrainExample, train};
+use sepo_model::{Activations, Model, ModelConfig, Network, SequenceBatch};
+use sepo_train::{RunOptions, Scheduler, Silent, TrainConfig, TrainData, TrainExample, train};
 
 const SEPO: Objective = Objective::SePo { gamma: 2.5, lambda: 0.0, normalizer: Normalizer::Count };
 const N_PAIRS: u64 = 16;
@@ -47,24 +51,101 @@ fn without_weights(pairs: &[TrainExample]) -> Vec<TrainExample> {
     pairs.iter().map(every).collect()
 }
 
+/// One step: of a large ε, so that it is smooth in the gradient and two ways to the same gradient compare.
+fn config() -> TrainConfig {
+    TrainConfig {
+        learning_rate: 1e-3,
+        batch_size: 16,
+        max_steps: Some(1),
+        scheduler: Scheduler::Constant,
+        warmup_ratio: 0.0,
+        adam_eps: 1e-2,
+        max_grad_norm: None,
+        ..TrainConfig::default()
+    }
+}
+
+fn trained(model: &mut Model, examples: &[TrainExample]) {
+    let interrupt = AtomicBool::new(false);
+    let options = RunOptions { dir: None, observer: &mut Silent, interrupt: &interrupt };
+    let outcome = train(model, TrainData::new(examples), &SEPO, &config(), options);
+    assert_eq!(outcome.expect("a step").progress.step, 1);
+}
+
+/// What a step is equal to.
+fn pair_by_pair(model: &mut Model, examples: &[TrainExample]) {
+    let mut network = Network::new(&model.config, Activations::Kept);
+    let mut gradient = vec![0.0_f32; model.parameters.len()];
+    for pair in examples {
+        let sequence = N_PROMPT + N_RESPONSE;
+        let tokens = [&pair.prompt_ids[..], &pair.chosen_ids, &pair.prompt_ids, &pair.rejected_ids].concat();
+        let ends = [0, sequence, 2 * sequence].map(|end| usize::try_from(end).expect("small"));
+        let positions: Vec<u32> = [0, sequence]
+            .into_iter()
+            .flat_map(|start| start + N_PROMPT - 1..start + sequence - 1)
+            .map(|position| u32::try_from(position).expect("small"))
+            .collect();
+        let targets = [&pair.chosen_ids[..], &pair.rejected_ids].concat();
+        let batch = SequenceBatch {
+            tokens: &tokens,
+            segments: &Segments::new(ends.to_vec(), vec![None; 2]).expect("two sequences"),
+            row_positions: &positions,
+            row_targets: &targets,
+        };
+        let logps = network.forward(&model.parameters, &batch).expect("a forward pass");
+        let weights = |side: &Option<Vec<f32>>| side.clone().expect("a selection");
+        let weights: Vec<f64> = [weights(&pair.chosen_weights), weights(&pair.rejected_weights)]
+            .concat()
+            .into_iter()
+            .map(f64::from)
+            .collect();
+        let half = pair.chosen_ids.len();
+        let rows = PairRows {
+            chosen: 0..half,
+            rejected: half..2 * half,
+            chosen_nominal: 1.0,
+            rejected_nominal: 1.0,
+        };
+        let batch = LossBatch { logps: &logps, weights: &weights, pairs: &[rows], ..LossBatch::default() };
+        let slopes = evaluate(&SEPO, &batch).expect("a loss").dlogps;
+        network.backward(&model.parameters, &slopes, &mut gradient).expect("a backward pass");
+    }
+    // The first step of AdamW: both moments are those of this gradient.
+    let config = config();
+    let (rate, eps) = (config.learning_rate as f32, config.adam_eps as f32);
+    for (weight, sum) in model.parameters.iter_mut().zip(gradient) {
+        let mean = sum / examples.len() as f32;
+        *weight -= rate * mean / (mean.abs() + eps);
+    }
+}
+
+/// Largest difference of a weight after both, as a share of the largest change.
+fn difference(examples: &[TrainExample]) -> f32 {
+    let before = tiny_llama();
+    let [mut ours, mut plain] = [tiny_llama(), tiny_llama()];
+    trained(&mut ours, examples);
+    pair_by_pair(&mut plain, examples);
+    let largest = |a: &Model, b: &Model| {
+        a.parameters.iter().zip(&b.parameters).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    largest(&ours, &plain) / largest(&ours, &before)
+}
+
 fn one_step(c: &mut Criterion) {
     let selected = pairs();
     let all = without_weights(&selected);
-    let config = TrainConfig { batch_size: 16, max_steps: Some(1), ..TrainConfig::default() };
+    assert!(difference(&selected) < 1e-3);
     let mut group = c.benchmark_group("step/llama-4x64");
     group.throughput(Throughput::Elements(N_PAIRS * (N_PROMPT + 2 * N_RESPONSE)));
     group.sample_size(20);
     for (name, examples) in [("selected-rows", &selected), ("all-rows", &all)] {
         let mut model = tiny_llama();
         group.bench_function(name, |b| {
-            b.iter(|| {
-                let interrupt = AtomicBool::new(false);
-                let options = RunOptions { dir: None, observer: &mut Silent, interrupt: &interrupt };
-                let outcome = train(&mut model, TrainData::new(examples), &SEPO, &config, options);
-                assert_eq!(outcome.expect("a step").progress.step, 1);
-            });
+            b.iter(|| trained(&mut model, examples));
         });
     }
+    let mut model = tiny_llama();
+    group.bench_function("pair-by-pair", |b| b.iter(|| pair_by_pair(&mut model, &selected)));
     group.finish();
 }
 

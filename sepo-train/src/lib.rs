@@ -18,6 +18,8 @@
 //!
 //! What it is not for: several devices, models that do not fit into memory with their moments, losses over logits.
 
+#![forbid(unsafe_code)]
+
 mod batch;
 mod beside;
 mod best;

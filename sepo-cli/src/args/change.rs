@@ -8,8 +8,8 @@ use crate::provenance::OnChange;
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Data")]
 pub(crate) struct ChangeArgs {
-    /// Go on where an input is not what its record says (`sepo.json`, `stage.json`, the metadata of scores and
-    /// selections), and record that
+    /// Go on where an input is not what its record says (`sepo.json`, `NAME.sepo.json`, `stage.json`, the metadata of scores
+    /// and selections), and record that
     #[arg(long)]
     pub(crate) accept_changed: bool,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Subcommand};
 use sepo_data::EvalFraction;
 
-use super::{InputArgs, MachineArgs, MemoryArgs, TokenArgs};
+use super::{ChangeArgs, InputArgs, MachineArgs, MemoryArgs, TokenArgs};
 use crate::memory::ByteSize;
 
 #[derive(Debug, Subcommand)]
@@ -78,6 +78,8 @@ pub(crate) struct SplitArgs {
     pub(crate) out_eval: PathBuf,
     #[command(flatten)]
     pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use sepo_select::project::Projection;
 use sepo_select::{RejectedWeights, Unit};
 
-use super::{MachineArgs, PairArgs};
+use super::{ChangeArgs, MachineArgs, PairArgs};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WeightsCommand {
@@ -113,6 +113,8 @@ pub(crate) struct ImportArgs {
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
     #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 
@@ -156,6 +158,8 @@ pub(crate) struct ProjectArgs {
     pub(crate) oracle: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
     #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }

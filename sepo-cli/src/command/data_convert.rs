@@ -48,6 +48,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
         let help = "`sepo-cli data check` names every row with its reason";
         return Err(CliError::new(Exit::Data, "no row of the data can be used", help));
     }
+    crate::provenance::forget(&args.out)?;
     let written = writer.finish()?;
     let counts = source.tally().counts();
     say_left_out(&args.input.inputs, &args.input.read, &counts);

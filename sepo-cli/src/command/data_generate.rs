@@ -34,6 +34,7 @@ pub(crate) fn run(args: &GenerateDataArgs) -> Result<Exit, CliError> {
         text_bytes += (prompt.len() + chosen.len() + rejected.len()) as u64;
         writer.write(&PairContent::Text { prompt, chosen, rejected })?;
     }
+    crate::provenance::forget(&args.out)?;
     let generated = Generated { pairs: writer.finish()?, text_bytes };
     result(args.machine.form(), &generated, |generated| {
         format!(

@@ -7,7 +7,7 @@ use crate::console::{Form, result};
 use crate::exit::{CliError, Exit};
 use crate::provenance::{Node, State, Subject, lineage};
 
-pub(super) fn run(args: &LineageArgs) -> Result<Exit, CliError> {
+pub(crate) fn run(args: &LineageArgs) -> Result<Exit, CliError> {
     let trees: Vec<Node> = ends(Subject::find(&args.path)?).iter().map(lineage).collect::<Result<_, _>>()?;
     let form = if args.json { Form::Json } else { Form::Human };
     result(form, &trees, |trees| trees.iter().map(Node::text).collect::<Vec<_>>().join("\n\n"))?;

@@ -6,44 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sepo_data::{ContentSource, OtherRun, PairTokenizer, Part, ScoresMeta, ShardStore, TokenizeConfig};
-use sepo_model::{Dtype, Model};
+use sepo_data::{ContentSource, PairTokenizer, Part, ScoresMeta, ShardStore};
+use sepo_model::Model;
 use sepo_select::{FinishedShards, Scorer, ShardConfig, ShardProgress, ShardedScores};
 use sepo_train::Footprint;
 
 use super::score_identity::{identity, source_meta, sources};
+pub(crate) use super::score_job::ScoreJob;
 use super::score_record::record;
 pub(crate) use super::score_result::describe;
 use super::score_result::{ScoreResult, Seconds};
-use crate::args::{DataArgs, ScoreArgs};
+use crate::args::ScoreArgs;
 use crate::console::{grouped, result, say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::length::max_length;
-use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
-use crate::provenance::{self, OnChange, RECORD_KEY};
-
-/// Everything that decides scores.
-#[derive(Debug)]
-pub(crate) struct ScoreJob<'a> {
-    /// Oracle's model folder; the tokenizer is taken from it.
-    pub(crate) oracle: &'a Path,
-    pub(crate) reference: &'a Path,
-    pub(crate) data: &'a [String],
-    pub(crate) read: &'a DataArgs,
-    pub(crate) tokens: TokenizeConfig,
-    pub(crate) shards: ShardConfig,
-    pub(crate) dtype: Dtype,
-    pub(crate) memory: Memory,
-    /// What happens to shards that were left by a run on other inputs or with other settings.
-    pub(crate) other: OtherRun,
-    /// What happens where an input is not what its record says.
-    pub(crate) on_change: OnChange,
-    /// `scores.parquet`, which appears only when complete.
-    pub(crate) out: &'a Path,
-}
+use crate::provenance::{self, RECORD_KEY};
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
@@ -193,7 +173,7 @@ fn meta(
         chat_template: tokenizer.template_hash().map(|hash| source(job.oracle, &hash)),
         inputs: sources(job.data, job.read)?,
         dtype: job.dtype.name().to_owned(),
-        device: "cpu".to_owned(),
+        device: crate::machine::device().to_owned(),
         max_length: Some(job.tokens.truncation.max_length as u64),
         eos_token_id: tokenizer.special_tokens().eos.map(|eos| eos.id),
         extra: source_meta(job.read),

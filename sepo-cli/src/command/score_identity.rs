@@ -5,7 +5,7 @@ use std::path::Path;
 use sepo_data::{ContentSource, PairTokenizer, ScoresMeta, TemplateChoice, TokenizeConfig, content_hash};
 use serde_json::{Map, Value, json};
 
-use super::score::ScoreJob;
+use super::score_job::ScoreJob;
 use crate::args::DataArgs;
 use crate::exit::{CliError, Exit};
 use crate::provenance::without_credentials;
@@ -56,7 +56,7 @@ pub(super) fn identity(
         "tokens_per_batch": job.shards.tokens_per_batch,
         "tokens_per_shard": job.shards.tokens_per_shard,
         "dtype": job.dtype.name(),
-        "device": "cpu",
+        "device": crate::machine::device(),
     });
     match identity {
         Value::Object(identity) => Ok(identity),

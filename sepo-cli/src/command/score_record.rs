@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::score::ScoreJob;
+use super::score_job::ScoreJob;
 use crate::console::warn;
 use crate::exit::CliError;
 use crate::provenance::{self, Content, Input, Origin, Record, ScoreSettings};

@@ -1,4 +1,4 @@
-//! The comparison as a table in the terminal and as `report.html`.
+//! The comparison as a table in the terminal, as `report.html`, and its first chart as `utility.svg`.
 
 use std::path::Path;
 
@@ -8,16 +8,19 @@ use sepo_data::AtomicFile;
 use super::measure::OverSeeds;
 use super::{Comparison, Line};
 use crate::exit::{CliError, io_error};
-use crate::report::{Bar, BarChart, ReportData, Table, render_html};
+use crate::report::{Bar, BarChart, ReportData, Table, render_html, render_svg};
 
 pub(super) fn write(comparison: &Comparison, out: &Path) -> Result<(), CliError> {
+    let utility = chart(comparison, "Utility above the reference's", "utility", |line| line.gain);
+    let path = out.join("utility.svg");
+    AtomicFile::replace(&path, render_svg(&utility)).map_err(|source| io_error(&path, source))?;
     let report = ReportData {
         title: "sepo bench methods".to_owned(),
         subtitle: "Methods side by side on built-in data of which the true utility is known".to_owned(),
         facts: facts(comparison),
         tables: vec![lines(comparison)],
         bars: vec![
-            chart(comparison, "Utility above the reference's", "utility", |line| line.gain),
+            utility,
             chart(comparison, "Distance from the reference", "nats", |line| line.kl),
             chart(comparison, "Length of a response", "tokens", |line| line.length),
         ],
@@ -60,13 +63,15 @@ fn lines(comparison: &Comparison) -> Table {
             interval(line.kl, 2),
             interval(line.length, 1),
             interval(line.finished, 3),
+            interval(line.chosen, 3),
         ]
     };
-    let header = ["method", "utility gained", "win rate", "KL (nats)", "tokens", "ended"];
+    let header = ["method", "utility gained", "win rate", "KL (nats)", "tokens", "ended", "chosen"];
     Table {
         title: "Methods, the best first".to_owned(),
         caption: "Means over seeds with 95 % intervals by Student's t. Utility gained: above the reference's of the same seed. \
-            Win rate: share of test prompts at which the sample is worth more than the reference's, ties half."
+            Win rate: share of test prompts at which the sample is worth more than the reference's, ties half. \
+            Chosen: log π − log π_ref of a token of the chosen responses trained on, in nats; below 0 where they fell."
             .to_owned(),
         header: header.map(str::to_owned).to_vec(),
         rows: comparison.methods.iter().map(row).collect(),

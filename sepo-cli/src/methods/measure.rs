@@ -20,13 +20,20 @@ pub(crate) struct Measure {
     pub(crate) length: f64,
     /// Share of samples that ended by themselves.
     pub(crate) finished: f64,
+    /// What training did to the chosen responses: `log π − log π_ref` of a token of theirs, in nats; below 0 where they fell.
+    pub(crate) chosen: f64,
 }
 
+/// Pairs of the data whose chosen responses are looked at.
+const N_CHOSEN: usize = 200;
+
 impl Measure {
-    /// Of the samples of `policy`; `baseline` are the reference's at the same prompts.
+    /// Of the samples of `policy`; `baseline` are the reference's at the same prompts, and `pairs` have the reference's
+    /// log-probs.
     pub(crate) fn of(
         sampled: &[Sampled],
         baseline: &[Sampled],
+        pairs: &[TrainExample],
         (policy, reference): (&Model, &Model),
         tokens_per_batch: usize,
     ) -> Result<Self, CliError> {
@@ -54,8 +61,26 @@ impl Measure {
             kl: logp(policy)? - logp(reference)?,
             length: mean(&mut sampled.iter().map(|one| one.ids.len() as f64)),
             finished: mean(&mut sampled.iter().map(|one| f64::from(u8::from(one.finished)))),
+            chosen: change_of_chosen(policy, pairs, tokens_per_batch)?,
         })
     }
+}
+
+fn change_of_chosen(
+    policy: &Model,
+    pairs: &[TrainExample],
+    tokens_per_batch: usize,
+) -> Result<f64, CliError> {
+    let pairs = &pairs[..pairs.len().min(N_CHOSEN)];
+    let mut after = pairs.to_vec();
+    reference_logps(policy, &mut after, tokens_per_batch)?;
+    let sum = |pair: &TrainExample| {
+        let logps = pair.reference.as_ref().map(|reference| &reference.chosen);
+        logps.into_iter().flatten().map(|&logp| f64::from(logp)).sum::<f64>()
+    };
+    let n_tokens: usize = pairs.iter().map(|pair| pair.chosen_ids.len()).sum();
+    let change: f64 = after.iter().zip(pairs).map(|(after, before)| sum(after) - sum(before)).sum();
+    Ok(change / n_tokens.max(1) as f64)
 }
 
 /// A mean over seeds with its 95 % interval by Student's t; as wide as the numbers where there is one seed.

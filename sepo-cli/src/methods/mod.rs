@@ -32,6 +32,7 @@ pub(crate) struct Line {
     pub(crate) kl: OverSeeds,
     pub(crate) length: OverSeeds,
     pub(crate) finished: OverSeeds,
+    pub(crate) chosen: OverSeeds,
     /// Utility above the reference's of the same seed: what methods are ranked by.
     pub(crate) gain: OverSeeds,
     /// Of each seed: β or γ, and the learning rate that was chosen on other prompts.
@@ -107,6 +108,7 @@ fn compare(args: &BenchMethodsArgs, wanted: &[String]) -> Result<Comparison, Sto
             kl: over(|m| m.kl, &measures),
             length: over(|m| m.length, &measures),
             finished: over(|m| m.finished, &measures),
+            chosen: over(|m| m.chosen, &measures),
             gain: OverSeeds::of(&gains.collect::<Vec<_>>()),
             beta: found.iter().map(|found| found.beta).collect(),
             learning_rate: found.iter().map(|found| found.learning_rate).collect(),

@@ -67,7 +67,7 @@ impl Seed {
         let dir = args.out.join(format!("seed-{seed}"));
         let data = Data::make(&settings, &dir)?;
         let scorers = scorers_of(&settings, &data, &dir)?;
-        let (_, scored) = score(&data, &scorers, &dir)?;
+        let (_, scored) = score(&data, &scorers, &dir, serde_json::Map::new())?;
         let (start, oracle) = (scorers.reference, scorers.oracle);
         let tokens = settings.policy.tokens_per_batch;
         let mut examples: Vec<TrainExample> = data.pairs.iter().map(example).collect();
@@ -75,7 +75,7 @@ impl Seed {
         let n_tokens: usize =
             examples.iter().map(|pair| pair.chosen_ids.len() + pair.rejected_ids.len()).sum();
         let baseline = sample(&start, &data.tokenizer, &data.test_prompts, &settings)?;
-        let reference = Measure::of(&baseline, &baseline, (&start, &start), tokens)?;
+        let reference = Measure::of(&baseline, &baseline, &examples, (&start, &start), tokens)?;
         let mean_length = n_tokens as f64 / (2 * examples.len()).max(1) as f64;
         Ok(Self { settings, dir, data, start, oracle, scored, examples, mean_length, baseline, reference })
     }
@@ -125,7 +125,8 @@ impl Seed {
         };
         let sampled = sample(&model, &self.data.tokenizer, &self.data.test_prompts, &self.settings)?;
         let tokens = self.settings.policy.tokens_per_batch;
-        let measure = Measure::of(&sampled, &self.baseline, (&model, &self.start), tokens)?;
+        let models = (&model, &self.start);
+        let measure = Measure::of(&sampled, &self.baseline, &self.examples, models, tokens)?;
         let found = Found { beta, learning_rate, measure };
         keep(&path, &Kept { settings: self.settings.clone(), objective: made_under, found })?;
         // The result is what is wanted; checkpoints of some hundred runs are not.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::card::Card;
 use super::settings::is_composed;
-use super::{Input, hub};
+use super::{Input, InputKind, hub};
 use crate::console::grouped;
 
 /// Metrics that say something of the model; how fast it was made says nothing.
@@ -69,6 +69,7 @@ impl Card<'_> {
     fn objective(&self) -> Option<&str> {
         let record = self.record;
         match (record.stage.as_str(), record.part.as_deref()) {
+            ("quickstart", _) => None,
             ("sft", _) | ("oracle", Some("reference")) => Some("sft"),
             ("oracle", _) => Some("dpo"),
             _ if is_composed(&record.settings) => Some("composed"),
@@ -78,6 +79,13 @@ impl Card<'_> {
 
     fn summary(&self) -> String {
         let record = self.record;
+        if let ("quickstart", Some(part)) = (record.stage.as_str(), record.part.as_deref()) {
+            return format!(
+                "`{}` of the pipeline on built-in data, which shows how the parts play together: a small model of made-up text, by `sepo-cli quickstart` {}.",
+                plain(part),
+                record.program_version
+            );
+        }
         let start = ["start", "reference", "model"]
             .into_iter()
             .filter(|role| *role != "reference" || record.stage == "oracle")
@@ -124,7 +132,9 @@ impl Card<'_> {
 
     /// What is known of the selection that was trained on.
     fn add_selection(&self, text: &mut String) {
-        let hash = self.record.input("data").and_then(|input| input.record.as_ref());
+        // Pairs of a file may have a record, too; a selection is an input of one file.
+        let selection = self.record.input("data").filter(|input| input.kind == InputKind::File);
+        let hash = selection.and_then(|input| input.record.as_ref());
         let Some(selection) = hash.and_then(|hash| self.record.upstream.get(hash)) else { return };
         let _ = writeln!(text, "## Selection\n\n| setting | value |\n|---|---|");
         add_settings("", &selection.settings, text);

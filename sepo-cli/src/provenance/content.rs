@@ -22,22 +22,28 @@ impl Content {
         let bytes = std::fs::metadata(path).map_err(|source| io_error(path, source))?.len();
         Ok(Self { name, bytes, blake3: content_hash(path)? })
     }
+
+    /// The same under the file's own name.
+    pub(crate) fn at(path: &Path) -> Result<Self, CliError> {
+        Self::of(Self::name_of(path), path)
+    }
+
+    /// A file's name without its folder.
+    pub(crate) fn name_of(path: &Path) -> String {
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }
 
 /// The files of the model folder `dir`, or of a classifier's, by their names in it.
 pub(crate) fn of_model(dir: &Path) -> Result<Vec<Content>, CliError> {
     let classifier = sepo_model::classifier_files(dir);
     let files = if classifier.is_empty() { sepo_model::model_files(dir)? } else { classifier };
-    files.iter().map(|path| Content::of(base_name(path), path)).collect()
-}
-
-fn base_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    files.iter().map(|path| Content::at(path)).collect()
 }
 
 /// The files of the tokenizer in `dir`, by their names in it.
 pub(crate) fn of_tokenizer(dir: &Path) -> Result<Vec<Content>, CliError> {
-    sepo_model::tokenizer_files(dir).iter().map(|path| Content::of(base_name(path), path)).collect()
+    sepo_model::tokenizer_files(dir).iter().map(|path| Content::at(path)).collect()
 }
 
 /// One hash for files in their order: that of a single one, else blake3 over their hashes, a line each.

@@ -1,5 +1,6 @@
 //! Where an input lies now, and what is in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -29,6 +30,20 @@ impl Input {
             }
         }
         Ok(None)
+    }
+
+    /// The file `name` among several, as an input by itself; `None` where there is no such.
+    pub(super) fn part(&self, name: &str) -> Option<Self> {
+        let file = self.files.iter().find(|file| file.name == name)?.clone();
+        Some(Self {
+            role: "file".to_owned(),
+            kind: InputKind::File,
+            given: vec![name.to_owned()],
+            path: vec![name.to_owned()],
+            files: vec![file],
+            record: self.records.get(name).cloned(),
+            records: BTreeMap::new(),
+        })
     }
 
     fn files_at(&self, paths: &[String], settings: &Value) -> Result<Option<Vec<Content>>, CliError> {

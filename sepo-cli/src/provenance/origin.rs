@@ -34,15 +34,7 @@ impl Origin {
     pub(crate) fn model(&mut self, role: &str, dir: &Path) -> Result<Option<&Record>, CliError> {
         let files = content::of_model(dir)?;
         let record = store::of_model(dir)?;
-        if let Some(record) = &record {
-            let differences = content::differences(&record.outputs, &files);
-            let what = format!(
-                "the {role} in `{}` is not what `sepo-cli {}` wrote there",
-                dir.display(),
-                record.stage
-            );
-            self.hold((&what, role, dir), differences.iter().map(ToString::to_string).collect())?;
-        }
+        self.hold_written((role, dir), record.as_ref(), &files)?;
         self.add(role, InputKind::Model, (&[dir.display().to_string()], files), record)
     }
 
@@ -54,21 +46,35 @@ impl Origin {
 
     /// Adds a file, such as scores.
     pub(crate) fn file(&mut self, role: &str, path: &Path) -> Result<Option<&Record>, CliError> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let files = vec![Content::of(name, path)?];
+        let files = vec![Content::at(path)?];
         let record = store::of_file(path)?;
+        self.hold_written((role, path), record.as_ref(), &files)?;
         self.add(role, InputKind::File, (&[path.display().to_string()], files), record)
     }
 
-    /// Adds files of pairs.
+    /// Adds files of pairs. Of one that has a record, the content must be what that says.
     pub(crate) fn data(&mut self, role: &str, inputs: &[String], read: &DataArgs) -> Result<(), CliError> {
-        let content = |path: PathBuf| {
+        let (mut files, mut records) = (Vec::new(), Vec::new());
+        for path in read.files(inputs)?.into_iter().flatten() {
             let name = relative(&self.dir, &path).unwrap_or_else(|| path.display().to_string());
-            Content::of(name, &path)
-        };
-        let files = read.files(inputs)?.into_iter().flatten().map(content);
-        let files = files.collect::<Result<Vec<_>, _>>()?;
-        self.add(role, InputKind::Data, (inputs, files), None).map(|_| ())
+            let file = Content::of(name, &path)?;
+            if let Some(record) = store::of_pairs(&path)? {
+                let here = Content { name: Content::name_of(&path), ..file.clone() };
+                self.hold_written((role, &path), Some(&record), &[here])?;
+                records.push((file.name.clone(), record));
+            }
+            files.push(file);
+        }
+        if let ([_], Some(_)) = (&files[..], records.first()) {
+            let record = records.pop().map(|(_, record)| record);
+            return self.add(role, InputKind::Data, (inputs, files), record).map(|_| ());
+        }
+        self.add(role, InputKind::Data, (inputs, files), None)?;
+        let of_files = records.into_iter().map(|(name, record)| (name, self.keep(record))).collect();
+        if let Some(input) = self.inputs.last_mut() {
+            input.records = of_files;
+        }
+        Ok(())
     }
 
     /// Adds the chat template, where it has a file of its own.
@@ -82,6 +88,21 @@ impl Origin {
     /// The files of the input `role`.
     pub(crate) fn files(&self, role: &str) -> &[Content] {
         self.inputs.iter().find(|input| input.role == role).map_or(&[], |input| &input.files)
+    }
+
+    /// Refuses or accepts files that are not what the command wrote that made them.
+    fn hold_written(
+        &mut self,
+        (role, path): (&str, &Path),
+        record: Option<&Record>,
+        found: &[Content],
+    ) -> Result<(), CliError> {
+        // Scores and selections hold their record, and it does not say what they are.
+        let Some(record) = record.filter(|record| !record.outputs.is_empty()) else { return Ok(()) };
+        let differences = content::differences(&record.outputs, found);
+        let stage = &record.stage;
+        let what = format!("the {role} in `{}` is not what `sepo-cli {stage}` wrote there", path.display());
+        self.hold((&what, role, path), differences.iter().map(ToString::to_string).collect())
     }
 
     /// Refuses or accepts what differs, nothing where nothing does. `what` is said, of the input `role` at `path`.
@@ -132,11 +153,17 @@ impl Origin {
             |typed: &String| if typed.contains("://") { None } else { relative(&self.dir, Path::new(typed)) };
         let path = given.iter().map(|typed| way(typed).unwrap_or_default()).collect();
         let given = given.iter().map(|typed| without_credentials(typed)).collect();
-        let hash = record.as_ref().map(Record::hash);
-        self.inputs.push(Input { role: role.to_owned(), kind, given, path, files, record: hash.clone() });
-        let (Some(record), Some(hash)) = (record, hash) else { return Ok(None) };
-        let alone = record.alone();
+        let record = record.map(|record| self.keep(record));
+        let (role, records) = (role.to_owned(), BTreeMap::new());
+        self.inputs.push(Input { role, kind, given, path, files, record: record.clone(), records });
+        Ok(record.and_then(|hash| self.upstream.get(&hash)))
+    }
+
+    /// The hash of a record that is kept, with all that are upstream of it.
+    fn keep(&mut self, record: Record) -> String {
+        let (hash, alone) = (record.hash(), record.alone());
         self.upstream.extend(record.upstream);
-        Ok(Some(self.upstream.entry(hash).or_insert(alone)))
+        self.upstream.entry(hash.clone()).or_insert(alone);
+        hash
     }
 }

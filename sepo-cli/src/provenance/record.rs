@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Accepted, Content};
+use crate::machine;
 
 /// Layout of the records that this version writes.
 const FORMAT: u32 = 1;
@@ -20,7 +21,11 @@ pub(crate) struct Record {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) part: Option<String>,
     pub(crate) program_version: String,
+    /// `cpu`, or a GPU.
     pub(crate) device: String,
+    /// Of the CPU, what decides the order of sums: see [`sepo_kernels::instruction_set`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) instructions: Option<String>,
     /// Decides every draw; nothing where nothing was drawn.
     pub(crate) seed: Option<u64>,
     /// Every setting that the stage knows, resolved.
@@ -68,6 +73,9 @@ pub(crate) struct Input {
     /// Hash of its own record, where it has one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) record: Option<String>,
+    /// Of several files, the hashes of the records of those that have one, by the file's name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub(crate) records: BTreeMap<String, String>,
 }
 
 impl Record {
@@ -78,7 +86,8 @@ impl Record {
             stage: stage.to_owned(),
             part: None,
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            device: "cpu".to_owned(),
+            device: machine::device().to_owned(),
+            instructions: Some(sepo_kernels::instruction_set().to_owned()),
             seed,
             settings,
             inputs: Vec::new(),

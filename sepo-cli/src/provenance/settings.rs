@@ -1,7 +1,9 @@
 //! Every setting of a stage, as records keep them and as a stage is run again with them.
 
-use sepo_data::{TemplateChoice, TokenizeConfig};
+use sepo_data::{EvalFraction, TemplateChoice, TokenizeConfig};
 use sepo_model::Dtype;
+use sepo_select::ImportConfig;
+use sepo_select::project::Projection;
 use sepo_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,6 +60,38 @@ pub(crate) struct TrainSettings {
 /// Whether recorded settings have a loss that no method's name stands for.
 pub(super) fn is_composed(settings: &Value) -> bool {
     ["/objective/composition", "/objective/weights"].into_iter().any(|part| settings.pointer(part).is_some())
+}
+
+/// Of `data split`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SplitSettings {
+    pub(crate) read: DataArgs,
+    pub(crate) eval_fraction: EvalFraction,
+}
+
+/// Of `weights import`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportSettings {
+    pub(crate) read: DataArgs,
+    pub(crate) tokens: TokenizeConfig,
+    pub(crate) row: String,
+    pub(crate) chosen_weights: String,
+    pub(crate) rejected_weights: String,
+    pub(crate) import: ImportConfig,
+    /// Left out of a record, it is no.
+    #[serde(default)]
+    pub(crate) labels: bool,
+}
+
+/// Of `weights project`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProjectSettings {
+    pub(crate) read: DataArgs,
+    pub(crate) tokens: TokenizeConfig,
+    pub(crate) how: Projection,
 }
 
 /// The settings as a record keeps them.

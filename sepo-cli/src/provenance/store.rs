@@ -1,9 +1,10 @@
-//! Where records are kept: `sepo.json` of a model folder, the metadata of an artifact.
+//! Where records are kept: `sepo.json` of a model folder, the metadata of an artifact, `NAME.sepo.json` beside another file.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use sepo_data::format::RECORD_ENDING;
 use sepo_data::{ScoresMeta, ScoresReader, SelectionMeta, SelectionReader};
 use serde_json::Value;
 
@@ -20,24 +21,39 @@ const MAX_BYTES: u64 = 64 << 20;
 
 /// The record of the model folder `dir`; `None` where it has none.
 pub(crate) fn of_model(dir: &Path) -> Result<Option<Record>, CliError> {
-    let path = dir.join(RECORD_FILE);
-    let text = match text_of(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        text => text.map_err(|source| io_error(&path, source))?,
-    };
-    let record = serde_json::from_str(&text).map_err(|error| unreadable(&path, error))?;
-    Ok(Some(record))
+    read(&dir.join(RECORD_FILE))
 }
 
-/// The record of scores or of a selection; `None` where it has none, and for every other file.
+/// The record of scores, of a selection, or of a file beside which one lies; `None` where it has none.
 pub(crate) fn of_file(path: &Path) -> Result<Option<Record>, CliError> {
     if let Ok(reader) = ScoresReader::open(path) {
         return of_scores(path, reader.meta());
     }
     match SelectionReader::open(path) {
         Ok(reader) => of_selection(path, reader.meta()),
-        Err(_) => Ok(None),
+        Err(_) => of_pairs(path),
     }
+}
+
+/// The record of a file of pairs or weights; `None` where none lies beside it.
+pub(crate) fn of_pairs(path: &Path) -> Result<Option<Record>, CliError> {
+    read(&beside(path))
+}
+
+/// Where the record of a file lies that has no place for one.
+pub(crate) fn beside(file: &Path) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(RECORD_ENDING);
+    file.with_file_name(name)
+}
+
+fn read(path: &Path) -> Result<Option<Record>, CliError> {
+    let text = match text_of(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|source| io_error(path, source))?,
+    };
+    let record = serde_json::from_str(&text).map_err(|error| unreadable(path, error))?;
+    Ok(Some(record))
 }
 
 fn of_scores(path: &Path, meta: &ScoresMeta) -> Result<Option<Record>, CliError> {

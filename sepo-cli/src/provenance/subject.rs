@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sepo_data::format::RECORD_ENDING;
+
 use super::store::{self, RECORD_FILE};
 use super::{InputKind, Record};
 use crate::exit::{CliError, Exit, io_error};
@@ -43,6 +45,18 @@ impl Subject {
         Ok(record.map(|record| Self { path: path.to_owned(), kind, record }))
     }
 
+    /// Its place in the folder that one command made it in, together with others; nothing where it was made alone.
+    pub(crate) fn place(&self) -> Option<&str> {
+        let is_together = ["oracle", "quickstart"].contains(&self.record.stage.as_str());
+        self.record.part.as_deref().filter(|_| is_together)
+    }
+
+    /// The folder of that command.
+    pub(crate) fn made_in(&self) -> Option<&Path> {
+        let depth = Path::new(self.place()?).components().count();
+        self.path.ancestors().nth(depth)
+    }
+
     /// The folder from which its record counts the ways to its inputs.
     pub(crate) fn dir(&self) -> &Path {
         match self.kind {
@@ -60,7 +74,9 @@ fn add_below(dir: &Path, depth: usize, found: &mut Vec<Subject>) -> Result<(), C
     entries.sort();
     for path in entries {
         let is_dir = path.is_dir();
-        let is_candidate = is_dir || path.extension().is_some_and(|ending| ending == "parquet");
+        let is_candidate = is_dir
+            || path.extension().is_some_and(|ending| ending == "parquet")
+            || store::beside(&path).is_file();
         match is_candidate.then(|| Subject::at(&path, is_dir)).transpose()?.flatten() {
             Some(subject) => found.push(subject),
             None if is_dir && depth > 1 => add_below(&path, depth - 1, found)?,
@@ -75,7 +91,7 @@ fn no_record(path: &Path) -> CliError {
         Exit::Data,
         format!("nothing in `{}` says what it was made from", path.display()),
         format!(
-            "name a model folder with a `{RECORD_FILE}`, scores or a selection, made by this program since it writes records; others have none"
+            "name a model folder with a `{RECORD_FILE}`, scores, a selection, or a file with a `…{RECORD_ENDING}` beside it, made by this program since it writes records; others have none"
         ),
     )
 }

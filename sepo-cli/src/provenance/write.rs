@@ -1,13 +1,13 @@
-//! A record and a card into a model folder.
+//! A record and a card into a model folder, or a record beside a file.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use sepo_data::AtomicFile;
 
 use super::card::Card;
-use super::{RECORD_FILE, Record, content};
+use super::{Content, RECORD_FILE, Record, content, store};
 use crate::console::warn;
 use crate::exit::{CliError, Exit, io_error};
 
@@ -33,35 +33,42 @@ pub(crate) fn model_folder(dir: &Path, record: Record, counts: Counts) -> Result
             path.display()
         ));
     } else {
-        write_whole(&path, &Card::of(dir, &record)?.text())?;
+        AtomicFile::replace(&path, Card::of(dir, &record)?.text())
+            .map_err(|source| io_error(&path, source))?;
     }
-    write_record(dir, &record)
+    write_record(&dir.join(RECORD_FILE), &record)
 }
 
 /// Writes the record of the classifier's folder `dir`, whose other files are complete.
 pub(crate) fn classifier_folder(dir: &Path, record: Record, counts: Counts) -> Result<(), CliError> {
-    write_record(dir, &Record { counts, outputs: content::of_model(dir)?, ..record })
+    write_record(&dir.join(RECORD_FILE), &Record { counts, outputs: content::of_model(dir)?, ..record })
 }
 
-fn write_record(dir: &Path, record: &Record) -> Result<(), CliError> {
+/// Takes the record of an earlier content away, before `file` gets another: no file stands beside a record of something else.
+pub(crate) fn forget(file: &Path) -> Result<(), CliError> {
+    let path = store::beside(file);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(&path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the record of `file`, which is complete and has no place for one in itself, beside it.
+pub(crate) fn beside(file: &Path, record: Record, counts: Counts) -> Result<(), CliError> {
+    let outputs = vec![Content::at(file)?];
+    write_record(&store::beside(file), &Record { counts, outputs, ..record })
+}
+
+fn write_record(path: &Path, record: &Record) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(record).map_err(|error| CliError::of(Exit::Bug, error))?;
-    write_whole(&dir.join(RECORD_FILE), &(text + "\n"))
+    AtomicFile::replace(path, text + "\n").map_err(|source| io_error(path, source))
 }
 
 /// Whether there is a card that [`Card`] did not write.
 fn is_foreign(path: &Path) -> Result<bool, CliError> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(!String::from_utf8_lossy(&bytes).contains(Card::MARK)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(source) => Err(io_error(path, source)),
     }
-}
-
-fn write_whole(path: &Path, text: &str) -> Result<(), CliError> {
-    let write = || {
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(text.as_bytes())?;
-        file.commit()
-    };
-    write().map_err(|source| io_error(path, source))
 }

@@ -6,26 +6,33 @@ mod draw;
 mod models;
 mod policies;
 mod quality;
+mod record;
 mod sample;
 mod settings;
 
 use std::path::{Path, PathBuf};
 
 use sepo_data::{AtomicFile, ContentSource, ScoredPair, ScoresMeta, ScoresReader, ScoresWriter};
-use sepo_select::{Rule, ScoreConfig, ScoreReport, Scorer, SelectConfig, score_pairs, select_file};
+use sepo_select::{Rule, ScoreConfig, ScoreReport, Scorer, SelectConfig, score_pairs};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::args::QuickstartArgs;
+use crate::command::select::{self, SelectJob};
 use crate::console::{result, say};
 use crate::exit::{CliError, Exit, io_error};
+use crate::provenance::OnChange;
 pub(crate) use data::Data;
 use models::Scorers;
 pub(crate) use models::{example, policy_beside, reverse_oracle, scorers_of};
 use policies::PolicyResult;
 use quality::Findings;
+use record::Records;
 use sample::{Judgement, sample_and_judge};
 pub(crate) use sample::{Sampled, sample};
 pub(crate) use settings::Settings;
+#[cfg(test)]
+pub(crate) use settings::Shape;
 use settings::methods;
 
 /// What the pipeline came to; no times, so that the same seed gives the same text.
@@ -70,25 +77,46 @@ pub(crate) fn run(args: &QuickstartArgs) -> Result<Exit, CliError> {
     }
 }
 
+/// Everything in the folder `out` but the report; an exit code where it was stopped.
+pub(crate) fn make(settings: &Settings, out: &Path) -> Result<Result<(), Exit>, CliError> {
+    let _lock = crate::claim::folder(out, None)?;
+    match pipeline(settings, out) {
+        Ok(_) => Ok(Ok(())),
+        Err(Stopped::Early(exit)) => Ok(Err(exit)),
+        Err(Stopped::Failed(error)) => Err(error),
+    }
+}
+
 fn pipeline(settings: &Settings, out: &Path) -> Result<(Summary, Vec<ScoredPair>, Data), Stopped> {
+    let records = Records { settings, out };
+    records.forget_data()?;
     let data = Data::make(settings, out)?;
+    records.data()?;
     let base = models::base(settings, &data, out)?;
     let n_parameters = base.parameters.len();
     let scorers = models::scorers(settings, &data, base, out)?;
-    let (scores, scored) = score(&data, &scorers, out)?;
+    records.models()?;
+    let (scores, scored) = score(&data, &scorers, out, records.scores()?)?;
     let rules: Vec<SelectConfig> = methods(settings)
         .iter()
         .filter_map(|method| method.rule)
         .map(|rule| select_config(settings, rule))
         .collect();
     for config in &rules {
-        let report = select_file(out.join("scores.parquet"), selection_file(out, config.rule), config)?;
+        let report = select::make(&SelectJob {
+            scores: &out.join("scores.parquet"),
+            tokenizer: None,
+            config: *config,
+            on_change: OnChange::Refuse,
+            out: &selection_file(out, config.rule),
+        })?;
         report.warnings.iter().for_each(|warning| say(format!("rule {}: {warning}", config.rule.name())));
     }
     let eos = data.tokenizer.special_tokens().eos.map(|eos| eos.id);
     let findings = Findings::of(&data.planted, &scored, &rules, eos)?;
     let reference = sample_and_judge(&scorers.reference, &data.tokenizer, &data.test_prompts, settings)?;
     let policies = policies::run(settings, &data, &scorers.reference, out)?;
+    records.policies()?;
     let summary = Summary {
         settings: settings.clone(),
         n_parameters,
@@ -113,11 +141,12 @@ pub(crate) fn selection_file(out: &Path, rule: Rule) -> PathBuf {
     out.join(format!("selection-{}.parquet", rule.name()))
 }
 
-/// `scores.parquet`, written and read back.
+/// `scores.parquet`, written with `extra` in its metadata, and read back.
 pub(crate) fn score(
     data: &Data,
     scorers: &Scorers,
     out: &Path,
+    extra: Map<String, Value>,
 ) -> Result<(ScoreReport, Vec<ScoredPair>), CliError> {
     let source = |name: &str, content_hash: String| ContentSource { path: name.to_owned(), content_hash };
     let meta = ScoresMeta {
@@ -127,8 +156,9 @@ pub(crate) fn score(
         tokenizer: data.tokenizer.tokenizer_hash().map(|hash| source("tokenizer", hash.to_owned())),
         inputs: crate::pairs::input_sources(&[out.join("data/pairs.jsonl").display().to_string()])?,
         dtype: "f32".to_owned(),
-        device: "cpu".to_owned(),
+        device: crate::machine::device().to_owned(),
         eos_token_id: data.tokenizer.special_tokens().eos.map(|eos| eos.id),
+        extra,
         ..ScoresMeta::default()
     };
     let path = out.join("scores.parquet");

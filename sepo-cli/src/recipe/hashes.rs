@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use sepo_data::TemplateChoice;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::Recipe;
+use super::checked::Recipe;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
+use super::section::HashesSection;
 use crate::args::DataArgs;
 use crate::console::warn;
 use crate::exit::{CliError, Exit};
@@ -15,18 +16,6 @@ use crate::provenance::{Content, OnChange, content_digest, model_contents};
 
 /// Fewest digits of a hash that may stand for it, as many as `lineage` shows.
 const FEWEST_DIGITS: usize = 12;
-
-/// `[hashes]`: blake3 of an input's file or, of several, over their hashes, a line each, in reading order.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct HashesSection {
-    pub(super) inputs: Option<String>,
-    pub(super) eval: Option<String>,
-    pub(super) base: Option<String>,
-    pub(super) reference: Option<String>,
-    pub(super) policy: Option<String>,
-    pub(super) template: Option<String>,
-}
 
 /// An input from outside, with what `[hashes]` says of it.
 struct Held<'a> {

@@ -1,21 +1,11 @@
 //! Keys that there are, and those that there are not.
 
-use serde::Serialize;
-use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Located, Mistake};
 use super::nearest::nearest;
-use super::section::{SECTIONS, Section};
+use super::sections::{SECTIONS, Section};
 use super::source::Sources;
-
-/// The names of a configuration's fields.
-pub(super) fn names_of<T: Default + Serialize>() -> Vec<String> {
-    match serde_json::to_value(T::default()) {
-        Ok(Value::Object(fields)) => fields.into_iter().map(|(name, _)| name).collect(),
-        _ => Vec::new(),
-    }
-}
 
 /// Refuses the first section or key that does not exist.
 pub(super) fn check(root: &DeTable<'_>, sources: &Sources, sections: &[Section]) -> Result<(), Located> {
@@ -71,8 +61,7 @@ fn suggestion(section: &str, key: &str, keys: &[String]) -> String {
 
 /// Another section that has the key.
 fn owner(key: &str, besides: &str) -> Option<&'static str> {
-    let has = |section: &&super::section::Section| {
-        section.name != besides && (section.keys)().iter().any(|known| known == key)
-    };
+    let has =
+        |section: &&Section| section.name != besides && (section.keys)().iter().any(|known| known == key);
     SECTIONS.iter().find(has).map(|section| section.name)
 }

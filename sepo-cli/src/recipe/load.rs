@@ -2,25 +2,24 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use sepo_data::{TemplateChoice, TokenizeConfig, is_url};
-use sepo_loss::Objective;
+use sepo_data::{TemplateChoice, is_url};
 use sepo_select::SelectConfig;
 use sepo_train::TrainConfig;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::hashes::HashesSection;
+use super::checked::Recipe;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
 use super::section::{
-    DataSection, EvalSection, ModelsSection, OracleSection, RunSection, SECTIONS, ScoreSection,
+    DataSection, EvalSection, HashesSection, ModelsSection, OracleSection, RunSection, ScoreSection,
     TokensSection, TrainSection,
 };
+use super::sections::{SECTIONS, names_of};
 use super::source::Sources;
 use super::{check, keys, length, objective, paths};
 use crate::args::{ObjectiveArgs, ObjectiveChoice};
@@ -31,35 +30,6 @@ use crate::provenance::OnChange;
 
 /// Most bytes of a recipe.
 const MAX_BYTES: u64 = 1 << 20;
-
-/// A pipeline with every setting resolved and every path relative to where the program runs, or absolute.
-#[derive(Debug)]
-pub(crate) struct Recipe {
-    pub(crate) file: PathBuf,
-    pub(crate) out: PathBuf,
-    pub(crate) threads: Option<NonZeroUsize>,
-    pub(crate) memory: Memory,
-    /// What happens where an input or a result is not what a record says.
-    pub(crate) on_change: OnChange,
-    pub(super) data: DataSection,
-    pub(super) tokens: TokenizeConfig,
-    /// The base, or the reference where only that was given.
-    pub(super) base: PathBuf,
-    pub(super) reference: Option<PathBuf>,
-    pub(super) policy: PathBuf,
-    pub(super) oracle: OracleSection,
-    pub(super) oracle_train: TrainConfig,
-    pub(super) score: ScoreSection,
-    pub(super) select: SelectConfig,
-    pub(super) objective: Objective,
-    pub(super) objective_choice: ObjectiveChoice,
-    pub(super) train: TrainConfig,
-    pub(super) eval: EvalSection,
-    /// What inputs must be.
-    pub(super) hashes: HashesSection,
-    /// Where every setting stands, for errors that name one.
-    pub(super) places: Places,
-}
 
 /// The recipe at `file` with overrides such as `select.keep_chosen=0.5`, its settings checked and its inputs there.
 pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError> {
@@ -116,8 +86,8 @@ impl Written {
     fn read(mut root: DeTable<'_>, places: &Places) -> Result<Self, Located> {
         let mut tables = Tables { root: &mut root, places };
         let run: RunSection = tables.whole("run")?;
-        let mut oracle_train: TrainConfig = tables.part("oracle", &keys::names_of::<TrainConfig>())?;
-        let mut train: TrainConfig = tables.part("train", &keys::names_of::<TrainConfig>())?;
+        let mut oracle_train: TrainConfig = tables.part("oracle", &names_of::<TrainConfig>())?;
+        let mut train: TrainConfig = tables.part("train", &names_of::<TrainConfig>())?;
         for (name, config, learning_rate) in [
             ("oracle", &mut oracle_train, oracle::LEARNING_RATE),
             ("train", &mut train, train::LEARNING_RATE),
@@ -131,7 +101,7 @@ impl Written {
             // TOML has no null: 0 says that nothing is clipped, as on the command line.
             config.max_grad_norm = config.max_grad_norm.filter(|norm| *norm != 0.0);
         }
-        let settings: ObjectiveArgs = tables.part("train", &keys::names_of::<ObjectiveArgs>())?;
+        let settings: ObjectiveArgs = tables.part("train", &names_of::<ObjectiveArgs>())?;
         let TrainSection { objective: name } = tables.whole("train")?;
         let (objective, objective_section) = match objective::take(&mut tables)? {
             Some(composed) => (composed, objective::SECTION),

@@ -1,10 +1,11 @@
 //! A recipe: the whole pipeline in one TOML file, oracle → score → select → train → eval → report.
 //!
-//! [`load`] makes a checked [`Recipe`] of the file and the overrides; [`execute`] does what has not been done, and
-//! [`dry_run`] says what that would be. A stage is known by what went into it: the hashes of its inputs, its settings and
+//! [`run`] is the command. [`load`] makes a checked [`Recipe`] of the file and the overrides; [`execute`] does what has not been done,
+//! and [`dry_run`] says what that would be. A stage is known by what went into it: the hashes of its inputs, its settings and
 //! the program's version, kept in `stage.json` beside its result.
 
 mod check;
+mod checked;
 mod execute;
 mod hashes;
 mod input;
@@ -20,13 +21,18 @@ mod place;
 mod plan;
 mod record;
 mod report;
+mod run;
 mod section;
+mod sections;
 mod source;
 mod stage;
 mod wording;
 
-pub(crate) use execute::{Summary, dry_run, execute};
-pub(crate) use load::{Recipe, load, read};
+use checked::Recipe;
+use execute::{Summary, dry_run, execute};
+use load::load;
+pub(crate) use load::read;
 pub(crate) use objective::load_objective;
+pub(crate) use run::run;
 
 use stage::Stage;

@@ -6,11 +6,10 @@ use std::rc::Rc;
 use sepo_loss::CompositionForm;
 use serde::{Deserialize, Serialize};
 
-use super::keys::names_of;
 use super::load::{Tables, text_of};
 use super::mistake::{Located, Mistake};
 use super::place::Places;
-use super::section::OBJECTIVE;
+use super::sections::{OBJECTIVE, names_of};
 use super::source::Sources;
 use super::{check, keys as known};
 use crate::args::{ObjectiveArgs, ObjectiveChoice, ObjectiveName, TokenWeights};

@@ -1,4 +1,4 @@
-//! What each section of a recipe holds, as it is written. Settings of training are `TrainConfig`'s own.
+//! What each section of a recipe holds, as it is written. Settings of training and of the selection are those of the libraries.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,52 +8,13 @@ use sepo_data::{
     TruncationConfig,
 };
 use sepo_model::Dtype;
-use sepo_select::{SelectConfig, ShardConfig};
-use sepo_train::TrainConfig;
+use sepo_select::ShardConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::hashes::HashesSection;
-use super::keys::names_of;
-use super::objective;
-use super::stage::joined;
-use crate::args::{DataArgs, ObjectiveArgs, ObjectiveName, template_choice};
+use crate::args::{DataArgs, ObjectiveName, template_choice};
 use crate::length::default_length;
 use crate::memory::ByteSize;
-
-/// A section's name and its keys.
-pub(super) struct Section {
-    pub(super) name: &'static str,
-    pub(super) keys: fn() -> Vec<String>,
-}
-
-/// All sections, in the order of the pipeline.
-pub(super) const SECTIONS: [Section; 11] = [
-    Section { name: "run", keys: names_of::<RunSection> },
-    Section { name: "data", keys: names_of::<DataSection> },
-    Section { name: "tokens", keys: names_of::<TokensSection> },
-    Section { name: "models", keys: names_of::<ModelsSection> },
-    Section { name: "oracle", keys: || [names_of::<OracleSection>(), names_of::<TrainConfig>()].concat() },
-    Section { name: "score", keys: names_of::<ScoreSection> },
-    Section { name: "select", keys: names_of::<SelectConfig> },
-    Section {
-        name: "train",
-        keys: || {
-            [names_of::<TrainSection>(), names_of::<ObjectiveArgs>(), names_of::<TrainConfig>()].concat()
-        },
-    },
-    OBJECTIVE,
-    Section { name: "eval", keys: names_of::<EvalSection> },
-    Section { name: "hashes", keys: names_of::<HashesSection> },
-];
-
-/// The loss, by choices.
-pub(super) const OBJECTIVE: Section = Section { name: objective::SECTION, keys: objective::keys };
-
-/// Whether the value of this key is one path or several.
-pub(super) fn holds_paths(key: &str) -> bool {
-    ["run.out", "data.inputs", "data.eval", "models.base", "models.reference", "models.policy"].contains(&key)
-}
 
 /// `[run]`
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -295,4 +256,27 @@ impl Default for EvalSection {
     fn default() -> Self {
         Self { beta: 0.1, tokens_per_batch: 8192 }
     }
+}
+
+/// `[hashes]`: blake3 of an input's file or, of several, over their hashes, a line each, in reading order.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HashesSection {
+    pub(super) inputs: Option<String>,
+    pub(super) eval: Option<String>,
+    pub(super) base: Option<String>,
+    pub(super) reference: Option<String>,
+    pub(super) policy: Option<String>,
+    pub(super) template: Option<String>,
+}
+
+/// The fields of both.
+pub(super) fn joined(tables: [Value; 2]) -> Value {
+    let mut all = Map::new();
+    for table in tables {
+        if let Value::Object(fields) = table {
+            all.extend(fields);
+        }
+    }
+    Value::Object(all)
 }

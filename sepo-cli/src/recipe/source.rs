@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Located, Mistake};
-use super::section::holds_paths;
+use super::sections::holds_paths;
 use crate::args::template_choice;
 
 /// Texts one after the other; a byte offset over all of them names a place in one.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use sepo_data::TemplateChoice;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Recipe;
 use super::input::{Hashed, Input};
+use super::section::joined;
 use crate::exit::{CliError, Exit};
 
 /// A stage of the pipeline; each but the first reads what the one before it wrote.
@@ -146,17 +147,6 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// The fields of both.
-pub(super) fn joined(tables: [Value; 2]) -> Value {
-    let mut all = Map::new();
-    for table in tables {
-        if let Value::Object(fields) = table {
-            all.extend(fields);
-        }
-    }
-    Value::Object(all)
 }
 
 pub(super) fn to_value(value: &impl Serialize) -> Result<Value, CliError> {

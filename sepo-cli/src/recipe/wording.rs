@@ -6,7 +6,7 @@
 use super::Stage;
 use super::mistake::{Mistake, Told};
 use super::place::Places;
-use super::section::SECTIONS;
+use super::sections::SECTIONS;
 use crate::exit::CliError;
 
 /// Flags whose key has another name, and the key.

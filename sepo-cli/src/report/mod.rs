@@ -25,6 +25,7 @@ pub(crate) use label::labels;
 pub use metrics::curves_from_metrics;
 pub(crate) use page::page;
 pub use render::render_html;
+pub(crate) use render::render_svg;
 pub use series::Series;
 
 #[cfg(test)]

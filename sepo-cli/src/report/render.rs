@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::{ReportData, escape, page, section};
+use super::{BarChart, ReportData, chart, escape, page, section};
 
 /// One HTML page with everything in it: no network, no script, no font of its own.
 ///
@@ -41,4 +41,9 @@ pub fn render_html(report: &ReportData) -> String {
     }
     let _ = writeln!(body, "</main>\n<footer>Written by sepo-cli {}.</footer>", env!("CARGO_PKG_VERSION"));
     page(&report.title, &body)
+}
+
+/// One chart as the text of an SVG file, on white, for a page of somebody's own.
+pub(crate) fn render_svg(chart: &BarChart) -> String {
+    chart::bars_file(chart)
 }

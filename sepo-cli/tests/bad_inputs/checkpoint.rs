@@ -21,6 +21,12 @@ const CASES: &[Case] = &[
         exit: USAGE,
     },
     Case {
+        what: "a run of other pairs, accepted",
+        before: |world| world.write_pairs("fewer.jsonl", 4),
+        typed: "train --model model --data fewer.jsonl --objective simpo --batch-size 2 --out run --max-steps 4 --save-every 2 --accept-changed",
+        exit: USAGE,
+    },
+    Case {
         what: "a newest checkpoint whose weights are cut off",
         before: |world| halve(world, "run/checkpoints/step-00000004/model.safetensors"),
         typed: RUN,

@@ -112,6 +112,8 @@ pub(super) fn flags_of_import_change_the_weights_or_are_known_not_to() {
         ("--rejected-weights others", Changes),
         ("--chosen-weights others", Changes),
         ("--tokenizer fine", Changes),
+        // Nothing has changed here: see `provenance.rs`.
+        ("--accept-changed", Same),
     ];
     let mut tried = compare(base, &rows, made);
     let base = "weights import weights.jsonl --data data --tokenizer model --out out.parquet";
@@ -192,6 +194,8 @@ pub(super) fn flags_of_project_change_the_weights_or_are_known_not_to() {
         ("--bos never", Changes),
         ("--no-eos", Changes),
         ("--boundary strict", Same),
+        // Nothing has changed here: see `provenance.rs`.
+        ("--accept-changed", Same),
     ];
     assert_all_tried("weights project", compare(base, &rows, made));
 }

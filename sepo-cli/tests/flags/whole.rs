@@ -94,6 +94,11 @@ pub(super) fn flags_of_bench_change_what_is_compared_and_it_goes_on() {
     // What is there is read back; what is asked for in addition is added.
     let first = made(base);
     let seed = world.read("out/seed-0/methods/simpo.json");
+    let chart = String::from_utf8(world.read("out/utility.svg")).unwrap();
+    assert!(
+        chart.starts_with("<svg xmlns=") && chart.contains("simpo") && chart.contains("<rect"),
+        "{chart}"
+    );
     assert_eq!(printed(base), first);
     assert_ne!(printed(&format!("{base} --only dpo")), first);
     assert_eq!(world.read("out/seed-0/methods/simpo.json"), seed);

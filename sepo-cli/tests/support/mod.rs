@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use sepo_data::planted::{PlantedConfig, base_texts, planted_pairs, train_tokenizer, write_tokenizer};
 use sepo_data::{ScoredPair, ScoresReader, SelectedPair, SelectionReader};
@@ -46,7 +46,11 @@ pub(crate) fn sepo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
 
 /// Runs a command to its end.
 pub(crate) fn finish(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
+    ended(command.output().unwrap())
+}
+
+/// What a run left that has ended.
+pub(crate) fn ended(output: Output) -> Ran {
     let stderr = String::from_utf8(output.stderr).unwrap();
     let words = stderr.split(|c: char| c.is_whitespace() || "│├╰╭─▶×".contains(c));
     Ran {

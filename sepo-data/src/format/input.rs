@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::read_config::ReadConfig;
-use super::split::{SplitChoice, split_files};
+use super::split::{RECORD_ENDING, SplitChoice, split_files};
 use crate::{DataError, is_url, local_paths};
 
 /// The files of all inputs in order, and the split taken of each folder among them.
@@ -87,6 +87,9 @@ impl Inputs {
                 let path = error.path().to_owned();
                 DataError::Open { path, source: error.into() }
             })?;
+            if path.to_str().is_some_and(|name| name.ends_with(RECORD_ENDING)) {
+                continue;
+            }
             n_found += 1;
             if path.is_dir() {
                 self.add_folder(&path, config)?;

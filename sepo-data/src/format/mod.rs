@@ -67,6 +67,6 @@ pub use kind::Kind;
 pub use pair_format::{PairFormat, UnknownFormatName};
 pub use pair_reader::{PairReader, PairRow, open_pairs};
 pub use read_config::ReadConfig;
-pub use split::SplitChoice;
+pub use split::{RECORD_ENDING, SplitChoice};
 pub use text_reader::{TextItem, TextReader, TextRow, open_texts};
 pub use write::{PairWriter, write_pairs, write_pairs_jsonl, write_pairs_parquet};

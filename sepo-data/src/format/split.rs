@@ -14,6 +14,9 @@ const SPLIT_WORDS: [&str; 8] = ["train", "training", "test", "testing", "validat
 /// JSON files that describe a data set instead of holding it.
 const DESCRIPTIONS: [&str; 5] =
     ["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"];
+/// What is added to a file's name for a file that says where it comes from. Neither a folder nor a pattern takes such a file
+/// for data.
+pub const RECORD_ENDING: &str = ".sepo.json";
 
 /// The split that was taken of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +91,7 @@ fn data_files(place: &Path, outer: Option<&str>) -> Result<Vec<SplitFile>, DataE
     for path in entries(place)? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let hidden = name.starts_with(['.', '_']);
-        if hidden || DESCRIPTIONS.contains(&name) || !path.is_file() {
+        if hidden || DESCRIPTIONS.contains(&name) || name.ends_with(RECORD_ENDING) || !path.is_file() {
             continue;
         }
         if let Some((_, _, stem)) = by_name(name) {

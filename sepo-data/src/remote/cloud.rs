@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use futures_util::future::{Either, select};
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -13,12 +16,12 @@ use object_store::path::Path as Key;
 use object_store::{ClientOptions, ObjectMeta, ObjectStore, ObjectStoreScheme, RetryConfig};
 use url::Url;
 
-use super::RemoteError;
 use super::blot::blotted;
-use super::download::{Download, version};
+use super::download::{Download, server, version};
+use super::{LOOK, RemoteError};
 
-/// The files that a URL stands for, or the folder, in `cache`.
-pub(super) fn fetch(url: &str, cache: &Path) -> Result<Vec<PathBuf>, RemoteError> {
+/// The files that a URL stands for, or the folder, in `cache`; given up where `stop` is set.
+pub(super) fn fetch(url: &str, cache: &Path, stop: &AtomicBool) -> Result<Vec<PathBuf>, RemoteError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -26,7 +29,22 @@ pub(super) fn fetch(url: &str, cache: &Path) -> Result<Vec<PathBuf>, RemoteError
     let place = Place::of(url)?;
     // Of a URL, since the same key of another store is another file.
     let dir = cache.join(&blake3::hash(url.as_bytes()).to_hex()[..32]);
-    runtime.block_on(place.fetch(url, &dir))
+    let fetched = runtime.block_on(async {
+        match select(pin!(place.fetch(url, &dir)), pin!(asked(stop))).await {
+            Either::Left((fetched, _)) => fetched,
+            Either::Right(_) => Err(RemoteError::Stopped),
+        }
+    });
+    // A name that is being looked up would be waited for.
+    runtime.shutdown_background();
+    fetched
+}
+
+/// Ends soon after `stop` is set.
+async fn asked(stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Where something lies.
@@ -150,22 +168,4 @@ fn store(lower: &str, url: &str) -> Result<Box<dyn ObjectStore>, object_store::E
 /// Some tries in half a minute: what is down for longer is told.
 fn retry() -> RetryConfig {
     RetryConfig { max_retries: 4, retry_timeout: Duration::from_secs(30), ..RetryConfig::default() }
-}
-
-/// What a store said, all of it, without credentials.
-pub(super) fn server(error: &object_store::Error, url: &str) -> RemoteError {
-    if matches!(error, object_store::Error::NotFound { .. }) {
-        return RemoteError::Nothing;
-    }
-    let mut said = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Many say what their cause says.
-        if !said.contains(&text) {
-            said += &format!(": {text}");
-        }
-        cause = error.source();
-    }
-    RemoteError::Server { said: blotted(&said, url) }
 }

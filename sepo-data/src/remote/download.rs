@@ -10,7 +10,7 @@ use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
 
 use super::RemoteError;
-use super::cloud::server;
+use super::blot::blotted;
 use crate::{Lock, LockError};
 
 /// How often a file that another process fetches is looked at.
@@ -70,7 +70,7 @@ impl Download<'_> {
         }
         let folder = self.to.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(cache_error(folder))?;
-        let _lock = locked(&self.to)?;
+        let _lock = locked(&self.to).await?;
         // Another process may have fetched it meanwhile.
         if is_whole(&self.to, meta.size) {
             return Ok(self.to);
@@ -78,6 +78,8 @@ impl Download<'_> {
         let mut name = self.to.file_name().unwrap_or_default().to_owned();
         name.push(".part");
         let part = self.to.with_file_name(format!(".{}", name.to_string_lossy()));
+        // Without a tag nothing could tell that what came another time belongs to it.
+        let _unused = (meta.e_tag.is_none()).then(|| RemovedAtTheEnd(part.clone()));
         let n_here = fs::metadata(&part).map_or(0, |file| file.len());
         let rest = if n_here > 0 && n_here < meta.size { self.rest(meta, n_here).await } else { None };
         let (answer, mut file) = match (rest, answer) {
@@ -115,16 +117,43 @@ impl Download<'_> {
     }
 }
 
+/// What a store said, all of it, without credentials.
+pub(super) fn server(error: &object_store::Error, url: &str) -> RemoteError {
+    if matches!(error, object_store::Error::NotFound { .. }) {
+        return RemoteError::Nothing;
+    }
+    let mut said = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Many say what their cause says.
+        if !said.contains(&text) {
+            said += &format!(": {text}");
+        }
+        cause = error.source();
+    }
+    RemoteError::Server { said: blotted(&said, url) }
+}
+
+/// A part of a file that goes unless it has got another name, whatever ends its transfer.
+struct RemovedAtTheEnd(PathBuf);
+
+impl Drop for RemovedAtTheEnd {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 fn is_whole(path: &Path, size: u64) -> bool {
     fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == size)
 }
 
 /// The lock on a file, as soon as nobody else has it.
-fn locked(path: &Path) -> Result<Lock, RemoteError> {
+async fn locked(path: &Path) -> Result<Lock, RemoteError> {
     loop {
         match Lock::file(path) {
             Ok(lock) => return Ok(lock),
-            Err(LockError::Held { .. }) => std::thread::sleep(WAIT),
+            Err(LockError::Held { .. }) => tokio::time::sleep(WAIT).await,
             Err(LockError::Io { source, .. }) => {
                 return Err(RemoteError::Cache { path: path.to_owned(), source });
             }

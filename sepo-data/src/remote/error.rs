@@ -48,6 +48,9 @@ pub enum RemoteError {
         /// Bytes that the server told.
         size: u64,
     },
+    /// It was given up on request.
+    #[error("it was given up on request before all of it was here")]
+    Stopped,
     /// No folder is known for what is fetched.
     #[error("there is no folder for what is fetched: none of {variables} is set")]
     NoCache {

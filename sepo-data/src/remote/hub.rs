@@ -1,20 +1,43 @@
 //! Data sets and models of the Hugging Face Hub, through its cache.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 
-use super::RemoteError;
 use super::blot::blotted;
 use super::hub_name::{HubName, Kind, Wanted};
 use super::hub_snapshot::Snapshot;
+use super::{LOOK, RemoteError};
 
 /// How often a transfer that failed is tried again.
 const RETRIES: usize = 3;
 
-/// The files that a URL stands for, or the folder.
-pub(super) fn fetch(url: &str) -> Result<Vec<PathBuf>, RemoteError> {
+/// The files that a URL stands for, or the folder; given up where `stop` is set.
+pub(super) fn fetch(url: &str, stop: &AtomicBool) -> Result<Vec<PathBuf>, RemoteError> {
+    // The library's calls cannot be given up, only left alone: in a thread, they end with the process.
+    let (sender, receiver) = mpsc::channel();
+    let of = url.to_owned();
+    let fetching = std::thread::spawn(move || sender.send(fetch_to_the_end(&of)));
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(fetched) => return fetched,
+            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => {
+                return Err(RemoteError::Stopped);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    match fetching.join() {
+        Err(panic) => std::panic::resume_unwind(panic),
+        Ok(_) => unreachable!("a thread that ends has sent what it fetched"),
+    }
+}
+
+fn fetch_to_the_end(url: &str) -> Result<Vec<PathBuf>, RemoteError> {
     let name = HubName::of(url)?;
     let cache = Cache::new(cache_dir()?);
     let repo_type = match name.kind {

@@ -33,12 +33,19 @@ mod scheme;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+#[cfg(any(feature = "cloud", feature = "hub"))]
+use std::time::Duration;
 
 pub use error::RemoteError;
 use scheme::Scheme;
 
 use crate::DataError;
+
+/// How often it is looked whether a transfer is to be given up.
+#[cfg(any(feature = "cloud", feature = "hub"))]
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What URLs stand for in this process.
 static FOUND: Mutex<BTreeMap<String, Vec<PathBuf>>> = Mutex::new(BTreeMap::new());
@@ -78,23 +85,50 @@ pub fn is_url(input: &str) -> bool {
 /// assert_eq!(error.to_string(), "cannot fetch `ftp://host/pairs.jsonl`");
 /// ```
 pub fn local_paths(url: &str) -> Result<Vec<PathBuf>, DataError> {
+    local_paths_unless(url, &AtomicBool::new(false))
+}
+
+/// The same as [`local_paths`], given up soon after `stop` is set.
+///
+/// What has come of a file is kept where the rest can follow it another time, under a name that begins with `.` and ends in `.part`;
+/// no file has its own name before it is whole.
+///
+/// # Errors
+///
+/// As of [`local_paths`], and [`RemoteError::Stopped`].
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::atomic::AtomicBool;
+///
+/// use sepo_data::local_paths_unless;
+///
+/// let stop = AtomicBool::new(true);
+/// assert!(local_paths_unless("https://example.org/pairs.jsonl", &stop).is_err());
+/// ```
+pub fn local_paths_unless(url: &str, stop: &AtomicBool) -> Result<Vec<PathBuf>, DataError> {
     // Held while it is fetched: a second one would fetch the same.
     let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(paths) = found.get(url) {
         return Ok(paths.clone());
     }
-    let paths =
-        fetch(url).map_err(|source| DataError::Remote { url: blot::without_credentials(url), source })?;
+    let paths = fetch(url, stop)
+        .map_err(|source| DataError::Remote { url: blot::without_credentials(url), source })?;
     found.insert(url.to_owned(), paths.clone());
     Ok(paths)
 }
 
-fn fetch(url: &str) -> Result<Vec<PathBuf>, RemoteError> {
-    match Scheme::of(url)? {
+fn fetch(url: &str, stop: &AtomicBool) -> Result<Vec<PathBuf>, RemoteError> {
+    let scheme = Scheme::of(url)?;
+    if stop.load(Ordering::Relaxed) {
+        return Err(RemoteError::Stopped);
+    }
+    match scheme {
         #[cfg(feature = "cloud")]
-        Scheme::Cloud => cloud::fetch(url, &cache::folder()?),
+        Scheme::Cloud => cloud::fetch(url, &cache::folder()?, stop),
         #[cfg(feature = "hub")]
-        Scheme::Hub => hub::fetch(url),
+        Scheme::Hub => hub::fetch(url, stop),
         #[cfg(not(all(feature = "cloud", feature = "hub")))]
         other => Err(RemoteError::NotBuiltIn { feature: other.feature() }),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use super::reader::Place;
+use super::place::Place;
 use super::{GivenKind, GivenRow, GivenWeights, WeightColumns, WeightedSpan, WeightsError};
 
 /// Most bytes of a line.

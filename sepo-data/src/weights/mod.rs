@@ -10,16 +10,19 @@
 //! and their weight, a number or a truth value. A column `row` names the row in the data; without it rows are in the data's
 //! order.
 
+mod columns;
 mod error;
 mod export;
 mod json;
 mod parquet;
+mod place;
 mod reader;
 mod row;
 mod units;
 
+pub use columns::WeightColumns;
 pub use error::{GivenKind, WeightsError};
 pub use export::WeightsWriter;
-pub use reader::{GivenWeightsReader, WeightColumns};
+pub use reader::GivenWeightsReader;
 pub use row::{GivenRow, GivenWeights, WeightedSpan};
 pub use units::{SpanUnit, byte_spans};

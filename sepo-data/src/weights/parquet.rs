@@ -9,7 +9,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
-use super::reader::Place;
+use super::place::Place;
 use super::{GivenKind, GivenRow, GivenWeights, WeightColumns, WeightedSpan, WeightsError};
 use crate::table::{Table, TableError, TableRows};
 

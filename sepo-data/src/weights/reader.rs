@@ -1,30 +1,12 @@
 //! A file of weights, row by row.
 
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::json::JsonRows;
 use super::parquet::ParquetRows;
-use super::{GivenKind, GivenRow, GivenWeights, WeightedSpan, WeightsError};
+use super::place::Place;
+use super::{GivenKind, GivenRow, GivenWeights, WeightColumns, WeightsError};
 use crate::format::{Container, by_path, open_seekable, open_stream};
-
-/// Names of the columns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WeightColumns {
-    /// The row in the data; the column need not be there.
-    pub row: String,
-    /// Weights of chosen responses.
-    pub chosen: String,
-    /// Weights of rejected responses.
-    pub rejected: String,
-}
-
-impl Default for WeightColumns {
-    /// `row`, `chosen_weights`, `rejected_weights`.
-    fn default() -> Self {
-        Self { row: "row".into(), chosen: "chosen_weights".into(), rejected: "rejected_weights".into() }
-    }
-}
 
 /// The rows of a file of weights, in order, as an iterator. It ends after the first error.
 ///
@@ -118,44 +100,5 @@ impl GivenWeightsReader {
             }
         }
         Ok(row)
-    }
-}
-
-/// A column of a row, for errors to name.
-#[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) path: &'a PathBuf,
-    pub(super) row: u64,
-    pub(super) column: &'a str,
-}
-
-/// Most characters of a value that an error shows.
-const SHOWN: usize = 60;
-
-impl Place<'_> {
-    pub(super) fn missing(self, expected: GivenKind) -> WeightsError {
-        let Self { path, row, column } = self;
-        WeightsError::MissingColumn { path: path.clone(), row, column: column.to_owned(), expected }
-    }
-
-    pub(super) fn value(self, index: usize, found: &dyn Display, expected: GivenKind) -> WeightsError {
-        let Self { path, row, column } = self;
-        let whole = found.to_string();
-        let mut found: String = whole.chars().take(SHOWN).collect();
-        if found.len() < whole.len() {
-            found.push('…');
-        }
-        WeightsError::Value { path: path.clone(), row, column: column.to_owned(), index, found, expected }
-    }
-
-    /// The span, which does not end before it begins.
-    pub(super) fn span(self, index: usize, span: WeightedSpan) -> Result<WeightedSpan, WeightsError> {
-        let WeightedSpan { start, end, .. } = span;
-        if start <= end {
-            return Ok(span);
-        }
-        let Self { path, row, column } = self;
-        let (path, column) = (path.clone(), column.to_owned());
-        Err(WeightsError::Backwards { path, row, column, index, start, end })
     }
 }

@@ -4,8 +4,10 @@ use super::AttentionShape;
 use super::mma::mma_source;
 use super::plan::AttentionPlan;
 use crate::device::{
-    Arg, DeviceError, ElementKind, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of,
+    Arg, DeviceError, ElementKind, Executor, Float, Kernel, Launch, Placed, Slice, SliceMut, Source,
+    blocks_of,
 };
+use crate::shape::assert_shape;
 
 pub(crate) static SOURCE: Source = Source {
     op: "attention",
@@ -92,24 +94,15 @@ pub struct AttentionInput<'a, T> {
 }
 
 impl<T: Float> AttentionInput<'_, T> {
-    fn check(&self, plan: &AttentionPlan, words: Slice<'_, u32>) {
+    fn check(&self, plan: &AttentionPlan) {
         let AttentionShape { n_heads, n_kv_heads, head_dim, window } = self.shape;
         let &AttentionPlan { n_queries, n_tokens, .. } = plan;
-        assert_eq!(words.len(), plan.words().len(), "`words` must be those of the plan");
         assert_eq!(window, plan.window, "the plan was made for another window");
         assert!(n_kv_heads > 0 && n_heads > 0 && n_heads.is_multiple_of(n_kv_heads), "{:?}", self.shape);
         assert!((1..=128).contains(&head_dim), "heads of {head_dim} values");
         assert!(n_heads < 65_536, "{n_heads} heads are more than a grid has");
-        assert_eq!(
-            self.q.len(),
-            n_queries * self.shape.q_len(),
-            "`q` must be [{n_queries}, {n_heads}, {head_dim}]"
-        );
-        assert_eq!(
-            self.k.len(),
-            n_tokens * self.shape.kv_len(),
-            "`k` must be [{n_tokens}, {n_kv_heads}, {head_dim}]"
-        );
+        assert_shape("`q`", self.q.len(), [n_queries, n_heads, head_dim]);
+        assert_shape("`k`", self.k.len(), [n_tokens, n_kv_heads, head_dim]);
         assert_eq!(self.v.len(), self.k.len(), "`v` must be as long as `k`");
     }
 
@@ -128,7 +121,8 @@ struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    fn new(plan: &AttentionPlan, words: Slice<'a, u32>) -> Self {
+    fn new(placed: Placed<'a, AttentionPlan>) -> Self {
+        let (plan, words) = (placed.plan(), placed.words());
         let parts = plan.parts;
         let lens =
             [4 * parts.n_tiles, 3 * parts.n_entries, plan.n_queries, 5 * parts.n_key_tiles, parts.n_met];
@@ -152,7 +146,6 @@ fn grid(n_tiles: usize, n_heads: usize) -> [u32; 3] {
 /// # Shapes
 /// | argument | shape |
 /// |---|---|
-/// | `words` | the plan's, on the device |
 /// | `out` | as `q` |
 /// | `lse` | `[n_queries, n_heads]` |
 ///
@@ -165,18 +158,19 @@ fn grid(n_tiles: usize, n_heads: usize) -> [u32; 3] {
 pub fn attention<T: Float>(
     on: &impl Executor,
     input: AttentionInput<'_, T>,
-    (plan, words): (&AttentionPlan, Slice<'_, u32>),
+    placed: Placed<'_, AttentionPlan>,
     mut out: SliceMut<'_, T>,
     mut lse: SliceMut<'_, f32>,
 ) -> Result<(), DeviceError> {
-    input.check(plan, words);
+    let plan = placed.plan();
+    input.check(plan);
     let AttentionShape { n_heads, n_kv_heads, head_dim, .. } = input.shape;
     assert_eq!(out.len(), input.q.len(), "`out` must be as long as `q`");
-    assert_eq!(lse.len(), plan.n_queries * n_heads, "`lse` must have one value a query and head");
+    assert_shape("`lse`", lse.len(), [plan.n_queries, n_heads]);
     if out.is_empty() {
         return Ok(());
     }
-    let words = Words::new(plan, words);
+    let words = Words::new(placed);
     let args = [
         Arg::read(input.q),            // const T *q
         Arg::read(input.k),            // const T *k
@@ -195,8 +189,9 @@ pub fn attention<T: Float>(
     let form = Form::of(head_dim, &[input.q, input.k, input.v, out.as_slice()]);
     let names = [T::pick("attention_f32", "attention_bf16"), "attention"];
     let launch = form.launch(names, 1, grid(plan.parts.n_tiles, n_heads), head_dim, &args);
-    // SAFETY: the list is the kernel's; tiles of the plan are rows of `q` that no other tile has and tokens of `k` and `v`,
-    // since it was made from as many queries and tokens; block (t, h) writes head h of the rows of tile t.
+    // SAFETY: the list is the kernel's; the words are the plan's, whose tiles are rows of `q` that no other tile has and
+    // tokens of `k` and `v`, since it was made from as many queries and tokens; block (t, h) writes head h of the rows of
+    // tile t.
     unsafe { on.launch(&launch) }
 }
 
@@ -234,11 +229,12 @@ pub struct AttentionGrads<'a, T> {
 pub fn attention_backward<T: Float>(
     on: &impl Executor,
     input: AttentionInput<'_, T>,
-    (plan, words): (&AttentionPlan, Slice<'_, u32>),
+    placed: Placed<'_, AttentionPlan>,
     output: AttentionOutput<'_, T>,
     grads: AttentionGrads<'_, T>,
 ) -> Result<(), DeviceError> {
-    input.check(plan, words);
+    let plan = placed.plan();
+    input.check(plan);
     let AttentionOutput { out, lse, dout } = output;
     let AttentionGrads { mut dq, mut dk, mut dv, mut delta } = grads;
     let (q, k, n_heads) = (input.q, input.k, input.shape.n_heads);
@@ -248,9 +244,9 @@ pub fn attention_backward<T: Float>(
         "`out`, `dout` and `dq` are as `q`"
     );
     assert_eq!((dk.len(), dv.len()), (k.len(), k.len()), "`dk` and `dv` must be as long as `k`");
-    let n_rows = plan.n_queries * n_heads;
-    assert_eq!((lse.len(), delta.len()), (n_rows, n_rows), "one value a query and head");
-    let words = Words::new(plan, words);
+    assert_shape("`lse`", lse.len(), [plan.n_queries, n_heads]);
+    assert_eq!(delta.len(), lse.len(), "`delta` must be as long as `lse`");
+    let words = Words::new(placed);
     deltas(on, out, dout, &mut delta, input.shape.head_dim)?;
     let given = Given { input, lse, delta: delta.as_slice(), dout };
     backward_queries(on, &given, plan, &words, &mut dq)?;

@@ -13,6 +13,7 @@ pub(crate) mod plan;
 mod tile;
 
 use crate::Segments;
+use crate::shape::{assert_shape, n_values};
 
 /// Heads of an attention layer
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +34,11 @@ impl AttentionShape {
     }
 
     pub(crate) fn q_len(&self) -> usize {
-        self.n_heads * self.head_dim
+        n_values([self.n_heads, self.head_dim])
     }
 
     pub(crate) fn kv_len(&self) -> usize {
-        self.n_kv_heads * self.head_dim
+        n_values([self.n_kv_heads, self.head_dim])
     }
 
     pub(crate) fn scale(&self) -> f32 {
@@ -50,8 +51,8 @@ impl AttentionShape {
         assert!(n_kv_heads > 0 && head_dim > 0, "{n_kv_heads} heads of {head_dim} values cannot attend");
         assert!(n_heads > 0 && n_heads.is_multiple_of(n_kv_heads), "{n_heads} heads over {n_kv_heads}");
         assert_ne!(window, Some(0), "a token sees at least itself");
-        assert_eq!(q.len(), n_queries * self.q_len(), "`q` must be [{n_queries}, {n_heads}, {head_dim}]");
-        assert_eq!(k.len(), n_tokens * self.kv_len(), "`k` must be [{n_tokens}, {n_kv_heads}, {head_dim}]");
+        assert_shape("`q`", q.len(), [n_queries, n_heads, head_dim]);
+        assert_shape("`k`", k.len(), [n_tokens, n_kv_heads, head_dim]);
         assert_eq!(v.len(), k.len(), "`v` must be as long as `k`");
     }
 }

@@ -3,11 +3,12 @@
 use super::AttentionLayout;
 use super::tile::{QueryTile, query_tiles};
 use crate::Segments;
+use crate::device::Plan;
 
 /// Tokens in a tile of keys, and queries in one of queries
 pub(super) const TILE: usize = 64;
 
-/// The tiles of a batch and which of them meet, made on the host; [`words`](Self::words) go to the device once a batch
+/// The tiles of a batch and which of them meet, made on the host and placed on the device once a batch
 ///
 /// Tiles with most keys stand first, so that the last blocks of a grid are short ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +100,10 @@ impl AttentionPlan {
             all.into_iter().map(|n| u32::try_from(n).expect("tokens and tiles are below 2^32")).collect();
         Self { words, parts, n_queries, n_tokens: segments.n_tokens(), window }
     }
+}
 
-    /// What the device is given
-    #[must_use]
-    pub fn words(&self) -> &[u32] {
+impl Plan for AttentionPlan {
+    fn words(&self) -> &[u32] {
         &self.words
     }
 }

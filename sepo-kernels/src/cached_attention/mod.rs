@@ -41,8 +41,8 @@ pub struct KeyValues<'a> {
 /// assert_eq!(out, [3.0, 3.0]);
 /// ```
 pub fn cached_attention(q: &[f32], seen: KeyValues<'_>, shape: AttentionShape, out: &mut [f32]) {
-    let width = shape.n_kv_heads * shape.head_dim;
-    assert_eq!(q.len(), shape.n_heads * shape.head_dim, "queries: n_heads * head_dim");
+    let width = shape.kv_len();
+    assert_eq!(q.len(), shape.q_len(), "queries: n_heads * head_dim");
     assert_eq!(out.len(), q.len(), "output: as long as the queries");
     assert_eq!(seen.keys.len(), seen.values.len(), "as many keys as values");
     assert!(

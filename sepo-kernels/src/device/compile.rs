@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// [`DeviceError::LibraryMissing`] or [`DeviceError::LibraryBroken`] where there is no NVRTC, [`DeviceError::Compile`] where
-/// it refuses the text or the architecture.
+/// it refuses the text or the architecture, or the latter is no name of one.
 pub fn compile(source: &Source, architecture: &str) -> Result<Vec<u8>, DeviceError> {
-    probe_nvrtc()?;
     let failed =
         |log: String| DeviceError::Compile { op: source.op, architecture: architecture.to_owned(), log };
+    check_architecture(source, architecture)?;
+    probe_nvrtc()?;
     let text = CString::new(source.for_gpu()).map_err(|error| failed(error.to_string()))?;
     let name = CString::new(format!("{}.cu", source.op)).map_err(|error| failed(error.to_string()))?;
     let program = result::create_program(&text, Some(&name)).map_err(|error| failed(error.to_string()))?;
@@ -30,7 +31,31 @@ pub fn compile(source: &Source, architecture: &str) -> Result<Vec<u8>, DeviceErr
         let code = compiled.and_then(|()| code_of(program).map_err(|error| error.to_string()));
         result::destroy_program(program).and(Ok(code)).map_err(|error| failed(error.to_string()))
     };
-    compiled?.map_err(failed)
+    let code = compiled?.map_err(failed)?;
+    if !is_machine_code(&code) {
+        return Err(failed(
+            "the compiler made no machine code; expected an architecture such as sm_90".to_owned(),
+        ));
+    }
+    Ok(code)
+}
+
+/// Refuses what is no name of an architecture: it goes to NVRTC as a string of C, and into the name of a file
+fn check_architecture(source: &Source, architecture: &str) -> Result<(), DeviceError> {
+    if !architecture.is_empty()
+        && architecture.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    {
+        return Ok(());
+    }
+    let log = "the name of an architecture is letters, digits and `_`, such as sm_90".to_owned();
+    Err(DeviceError::Compile { op: source.op, architecture: architecture.escape_default().to_string(), log })
+}
+
+/// Whether it starts as machine code does: with the header of an ELF file, all 64 bytes of it
+///
+/// The driver takes the code without its length, so what is shorter would be read past its end.
+fn is_machine_code(code: &[u8]) -> bool {
+    code.len() >= 64 && code.starts_with(b"\x7fELF")
 }
 
 /// # Safety
@@ -61,6 +86,9 @@ unsafe fn code_of(program: sys::nvrtcProgram) -> Result<Vec<u8>, result::NvrtcEr
 /// code and its hash; one that does not fit is made again. Files are written under another name and renamed. Where the
 /// disk cannot be used the code is compiled every time.
 ///
+/// The hash finds damage, not malice: the folder is trusted as the program itself is. Where it is not there yet, it is made
+/// for its owner alone.
+///
 /// # Errors
 /// As [`compile`].
 pub fn compiled(source: &Source, architecture: &str, driver: &str) -> Result<Vec<u8>, DeviceError> {
@@ -73,6 +101,7 @@ fn compiled_in(
     architecture: &str,
     driver: &str,
 ) -> Result<Vec<u8>, DeviceError> {
+    check_architecture(source, architecture)?;
     probe_nvrtc()?;
     let Some(folder) = folder else {
         return compile(source, architecture);
@@ -92,21 +121,29 @@ fn compiled_in(
     Ok(code)
 }
 
-/// The code of a file, without its hash, where the hash is that of the code
+/// The code of a file, without its hash, where it is machine code and the hash is its own
 fn checked(mut file: Vec<u8>) -> Option<Vec<u8>> {
     let n_bytes = file.len().checked_sub(blake3::OUT_LEN)?;
     let fits = blake3::hash(&file[..n_bytes]).as_bytes() == &file[n_bytes..];
     file.truncate(n_bytes);
-    fits.then_some(file)
+    (fits && is_machine_code(&file)).then_some(file)
 }
 
 fn write(folder: &Path, path: &Path, code: &[u8]) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
+    make_private(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(code)?;
     file.write_all(blake3::hash(code).as_bytes())?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Makes a folder that its owner alone may open, where it is not there yet
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
 }
 
 fn nvrtc_version() -> String {
@@ -130,15 +167,49 @@ fn cache_folder() -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    fn with_hash(code: &[u8]) -> Vec<u8> {
+        [code, blake3::hash(code).as_bytes()].concat()
+    }
+
     #[test]
     fn a_damaged_file_is_not_believed() {
-        let code = b"code".to_vec();
-        let file = [code.as_slice(), blake3::hash(&code).as_bytes()].concat();
+        let code = [b"\x7fELF".as_slice(), &[7; 60]].concat();
+        let file = with_hash(&code);
         assert_eq!(checked(file.clone()), Some(code));
         let mut damaged = file.clone();
         damaged[1] ^= 1;
         assert_eq!(checked(damaged), None);
         assert_eq!(checked(file[..20].to_vec()), None);
+    }
+
+    #[test]
+    fn what_is_no_machine_code_is_not_believed_whatever_its_hash() {
+        for code in [&b""[..], b"code", b"\x7fELF", &[7; 100]] {
+            assert_eq!(checked(with_hash(code)), None, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_architecture_is_refused_before_anybody_sees_it() {
+        for architecture in ["", "sm_90\0", "../sm_90", "sm 90"] {
+            let error =
+                compiled(super::super::sources()[0], architecture, "580").expect_err("no architecture");
+            assert!(
+                matches!(&error, DeviceError::Compile { log, .. } if log.contains("such as sm_90")),
+                "{error}"
+            );
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_for_code_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().expect("a folder");
+        let folder = parent.path().join("sepo").join("kernels");
+        write(&folder, &folder.join("file"), b"code").expect("it can be written");
+        let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&folder.join("file"))), (0o700, 0o600));
     }
 
     #[test]

@@ -50,12 +50,13 @@ struct Described {
 impl Described {
     /// The transposed of `matrix`, which is `[rows, columns]`: its rows are columns to cuBLASLt
     fn of(matrix: &Matrix, [rows, columns]: [usize; 2]) -> Self {
-        let &Matrix { address, kind, row_stride, column_stride } = matrix;
+        let &Matrix { address, kind, row_stride, column_stride, .. } = matrix;
         // What stands by columns already is the matrix itself to cuBLASLt, which has to transpose it.
         let transposed = column_stride != 1;
         assert!(!transposed || row_stride == 1, "one of the strides of {matrix:?} must be 1");
         let (rows, columns, stride) =
             if transposed { (rows, columns, column_stride) } else { (columns, rows, row_stride) };
+        assert!(columns == 1 || stride >= rows, "lines of {matrix:?} overlap");
         // Of a single one nobody asks how far the next is, but it must not be nearer than its end.
         let stride = stride.max(rows);
         Self { kind, transposed, rows, columns, stride, alignment: 1 << address.trailing_zeros().min(8) }
@@ -98,10 +99,10 @@ impl Products {
     }
 
     /// # Safety
-    /// The matrices must lie in memory of the stream's device that the caller may read or write.
+    /// The product must be checked, for the executor of this stream, and the values of its matrices must be memory that the
+    /// caller may read or write.
     pub(super) unsafe fn run(&self, product: &MatrixProduct, stream: &CudaStream) -> Result<(), DeviceError> {
         let &MatrixProduct { a, b, out, m, n, k, scale, add } = product;
-        assert!(m > 0 && n > 0 && k > 0, "a product of nothing");
         stream.context().bind_to_thread().map_err(failed("binding the device"))?;
         let failed = |error: CublasError| DeviceError::Matmul { m, n, k, reason: error.to_string() };
         let key = Key::of(product);
@@ -113,7 +114,8 @@ impl Products {
         let beta = if add { 1.0_f32 } else { 0.0 };
         let pointer = |address: u64| address as *mut c_void;
         let (workspace, _) = self.workspace.device_ptr(stream);
-        // SAFETY: descriptors were made for these shapes, strides and alignments; memory is the caller's word.
+        // SAFETY: descriptors were made for these shapes, strides and alignments, with which the matrices end within their
+        // values; that these may be touched is the caller's word. The workspace is the stream's own.
         unsafe {
             result::matmul(
                 self.handle,
@@ -226,6 +228,7 @@ fn set_preference<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::ExecutorId;
 
     /// What cuBLASLt reads at (row, column) of what it multiplies
     fn read(values: &[f32], matrix: Described, row: usize, column: usize) -> f32 {
@@ -236,11 +239,19 @@ mod tests {
 
     fn matrix(rows: usize, columns: usize, by_columns: bool) -> Matrix {
         let (row_stride, column_stride) = if by_columns { (1, rows + 1) } else { (columns + 2, 1) };
-        Matrix { address: 1 << 20, kind: ElementKind::F32, row_stride, column_stride }
+        let owner = ExecutorId::unique();
+        Matrix { owner, address: 1 << 20, len: 100, kind: ElementKind::F32, row_stride, column_stride }
     }
 
     fn numbers(n: usize) -> Vec<f32> {
         (0..50_u16).cycle().map(|i| f32::from(i * 7 % 50) - 20.0).take(n).collect()
+    }
+
+    #[test]
+    fn lines_nearer_than_their_length_are_refused() {
+        let overlapping = Matrix { row_stride: 3, ..matrix(3, 4, false) };
+        assert!(std::panic::catch_unwind(|| Described::of(&overlapping, [3, 4])).is_err());
+        assert_eq!(Described::of(&overlapping, [1, 4]).stride, 4);
     }
 
     #[test]

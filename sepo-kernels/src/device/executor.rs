@@ -1,12 +1,41 @@
 //! Who runs launches and matrix products
 
 use super::{DeviceError, ElementKind, Launch};
+use crate::shape::last_index;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Whose memory an address is of: each executor has one that no other has
+///
+/// Two executors may share a device and know each other's addresses. What they run is not ordered, so that memory of one is
+/// no memory to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExecutorId(u64);
+
+impl ExecutorId {
+    /// One that nobody has yet
+    ///
+    /// # Examples
+    /// ```
+    /// use sepo_kernels::cuda::ExecutorId;
+    ///
+    /// assert_ne!(ExecutorId::unique(), ExecutorId::unique());
+    /// ```
+    #[must_use]
+    pub fn unique() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// A matrix in device memory; one of its strides is 1
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Matrix {
+    /// whose memory it lies in
+    pub owner: ExecutorId,
     /// where its first value lies
     pub address: u64,
+    /// values from there on, within which it ends
+    pub len: usize,
     /// type of its values: `F32` or `Bf16`
     pub kind: ElementKind,
     /// from a row to the next
@@ -36,16 +65,40 @@ pub struct MatrixProduct {
     pub add: bool,
 }
 
+impl MatrixProduct {
+    /// What every executor looks at before it multiplies
+    ///
+    /// # Panics
+    /// Where there is nothing to multiply, a matrix lies in memory of another executor than `on`, or does not end within its
+    /// values, or the operands are of two types.
+    pub fn check(&self, on: ExecutorId) {
+        let &Self { a, b, out, m, n, k, .. } = self;
+        assert!(m > 0 && n > 0 && k > 0, "a product of nothing");
+        assert_eq!(a.kind, b.kind, "operands are of one type");
+        for (matrix, shape) in [(a, [m, k]), (b, [k, n]), (out, [m, n])] {
+            assert_eq!(matrix.owner, on, "{matrix:?} lies in memory of another executor");
+            let last = last_index(shape, [matrix.row_stride, matrix.column_stride]);
+            assert!(last.is_some_and(|last| last < matrix.len), "{matrix:?} does not hold {shape:?}");
+        }
+    }
+}
+
 /// What runs kernels, one after the other in the order of the calls
 pub trait Executor {
+    /// Whose memory it works on: the same at every call
+    fn id(&self) -> ExecutorId;
+
     /// Runs a kernel, or puts it in line
     ///
     /// # Errors
     /// Where it cannot be compiled or launched.
     ///
+    /// # Panics
+    /// As [`Launch::check`], so that memory is this executor's where it runs.
+    ///
     /// # Safety
-    /// The arguments must be those of the kernel's parameters, and what it touches with them must be memory of this
-    /// executor that the caller may read or write.
+    /// The arguments must be those of the kernel's parameters, and what it touches with them must be memory that the
+    /// caller may read or write.
     #[expect(unsafe_code, reason = "addresses are only as good as the caller's word")]
     unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError>;
 
@@ -54,9 +107,40 @@ pub trait Executor {
     /// # Errors
     /// Where there is no algorithm for it, or it cannot be launched.
     ///
+    /// # Panics
+    /// As [`MatrixProduct::check`], so that memory is this executor's where it runs, and ends behind the matrices.
+    ///
     /// # Safety
-    /// The matrices must lie in memory of this executor that the caller may read or write, and `out` must not overlap
-    /// the others.
+    /// The values of the matrices must be memory that the caller may read or write, and `out` must not overlap the others.
     #[expect(unsafe_code, reason = "addresses are only as good as the caller's word")]
     unsafe fn matmul(&self, product: &MatrixProduct) -> Result<(), DeviceError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::catch_unwind;
+
+    fn matrix(owner: ExecutorId, len: usize, row_stride: usize) -> Matrix {
+        Matrix { owner, address: 256, len, kind: ElementKind::F32, row_stride, column_stride: 1 }
+    }
+
+    #[test]
+    fn a_matrix_ends_within_its_values_and_belongs_to_the_executor() {
+        let (on, other) = (ExecutorId::unique(), ExecutorId::unique());
+        let product = |a: Matrix, m: usize| {
+            let (b, out) = (matrix(on, 12, 4), matrix(on, 12, 4));
+            MatrixProduct { a, b, out, m, n: 4, k: 3, scale: 1.0, add: false }
+        };
+        product(matrix(on, 11, 4), 3).check(on); // rows 4 apart, of which 3 values count
+        for wrong in [
+            product(matrix(on, 10, 4), 3),
+            product(matrix(other, 11, 4), 3),
+            product(matrix(on, 11, usize::MAX / 2 + 1), 3),
+            product(matrix(on, 11, 4), 4),
+            product(matrix(on, 11, 4), 0),
+        ] {
+            assert!(catch_unwind(|| wrong.check(on)).is_err(), "{wrong:?}");
+        }
+    }
 }

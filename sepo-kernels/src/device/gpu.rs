@@ -4,9 +4,10 @@
 
 use super::cublaslt::Products;
 use super::memory::DeviceMemory;
+use super::placed::PlanMemory;
 use super::{
-    DeviceError, Element, Executor, Kernel, Launch, MatrixProduct, Source, compiled, probe_cublaslt,
-    probe_driver, probe_nvrtc, sources,
+    DeviceError, Element, Executor, ExecutorId, Kernel, Launch, MatrixProduct, Plan, Source, compiled,
+    probe_cublaslt, probe_driver, probe_nvrtc, sources,
 };
 use cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
 use cudarc::driver::sys::CUfunction_attribute_enum::{
@@ -24,11 +25,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Kernels are compiled when they are first used, or by [`warm_up`](Self::warm_up), and kept on the disk.
 #[derive(Debug)]
 pub struct Device {
+    id: ExecutorId,
     stream: Arc<CudaStream>,
     products: Products,
-    modules: Mutex<HashMap<&'static str, Arc<CudaModule>>>,
-    /// by operation and name
-    functions: Mutex<HashMap<(&'static str, &'static str), CudaFunction>>,
+    /// by the address of their source: operations of other crates may have the names of ours
+    modules: Mutex<HashMap<usize, Arc<CudaModule>>>,
+    /// by the address of their source, and name
+    functions: Mutex<HashMap<(usize, &'static str), Loaded>>,
     name: String,
     /// such as `sm_90`
     architecture: String,
@@ -36,6 +39,14 @@ pub struct Device {
     driver: String,
     /// bytes of shared memory that a block may ask for
     most_shared: i32,
+}
+
+/// A kernel that can be launched
+#[derive(Clone, Debug)]
+struct Loaded {
+    function: CudaFunction,
+    /// as its text declares them
+    n_parameters: usize,
 }
 
 /// The error of a call of the driver
@@ -66,13 +77,15 @@ impl Device {
         if major < 8 {
             return Err(DeviceError::TooOld { name, major, minor });
         }
-        // SAFETY: there is one stream, in which everything runs in its order; nothing needs an event to wait for.
+        // SAFETY: a `Device` has one stream, in which all that is done with its memory runs in the order of the calls; no
+        // other `Device` gets to that memory, as it is not its owner. So nothing needs an event to wait for.
         unsafe { context.disable_event_tracking() };
         let stream = context.new_stream().map_err(failed("making a stream"))?;
         let most_shared = context
             .attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)
             .map_err(failed("asking for shared memory"))?;
         Ok(Self {
+            id: ExecutorId::unique(),
             products: Products::new(&stream)?,
             stream,
             modules: Mutex::default(),
@@ -122,7 +135,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Driver`] where there is not enough, or the driver fails.
     pub fn memory<T: Element>(&self, values: &[T]) -> Result<DeviceMemory<T>, DeviceError> {
-        let mut memory = DeviceMemory::unset(&self.stream, values.len())?;
+        let mut memory = DeviceMemory::unset((&self.stream, self.id), values.len())?;
         memory.write(values)?;
         Ok(memory)
     }
@@ -132,9 +145,18 @@ impl Device {
     /// # Errors
     /// As [`memory`](Self::memory).
     pub fn zeros<T: Element>(&self, n: usize) -> Result<DeviceMemory<T>, DeviceError> {
-        let mut memory = DeviceMemory::unset(&self.stream, n)?;
+        let mut memory = DeviceMemory::unset((&self.stream, self.id), n)?;
         memory.fill_zero()?;
         Ok(memory)
+    }
+
+    /// `plan`, with its words in memory of the device
+    ///
+    /// # Errors
+    /// As [`memory`](Self::memory).
+    pub fn place<P: Plan>(&self, plan: P) -> Result<PlanMemory<P>, DeviceError> {
+        let words = self.memory(plan.words())?;
+        Ok(PlanMemory::new(plan, words))
     }
 
     /// Waits until all that was asked for has run
@@ -145,11 +167,13 @@ impl Device {
         self.stream.synchronize().map_err(failed("waiting for the device"))
     }
 
-    fn function(&self, kernel: Kernel) -> Result<CudaFunction, DeviceError> {
+    fn function(&self, kernel: Kernel) -> Result<Loaded, DeviceError> {
         let mut functions = self.functions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(function) = functions.get(&(kernel.source.op, kernel.name)) {
-            return Ok(function.clone());
+        let key = (std::ptr::from_ref(kernel.source).addr(), kernel.name);
+        if let Some(loaded) = functions.get(&key) {
+            return Ok(loaded.clone());
         }
+        let n_parameters = kernel.source.n_parameters(kernel.name).expect("the text declares its kernels");
         let function =
             self.module(kernel.source)?.load_function(kernel.name).map_err(failed("loading a kernel"))?;
         // More than 48 KiB of shared memory must be asked for; what the kernel's text has counts, too.
@@ -159,26 +183,41 @@ impl Device {
         function
             .set_attribute(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, self.most_shared - own)
             .map_err(failed("asking for shared memory"))?;
-        functions.insert((kernel.source.op, kernel.name), function.clone());
-        Ok(function)
+        let loaded = Loaded { function, n_parameters };
+        functions.insert(key, loaded.clone());
+        Ok(loaded)
     }
 
     fn module(&self, source: &'static Source) -> Result<Arc<CudaModule>, DeviceError> {
         let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = modules.get(source.op) {
+        let key = std::ptr::from_ref(source).addr();
+        if let Some(module) = modules.get(&key) {
             return Ok(module.clone());
         }
         let code = compiled(source, &self.architecture, &self.driver)?;
         let module = self.stream.context().load_module(Ptx::from_binary(code));
         let module = module.map_err(failed("loading kernels"))?;
-        modules.insert(source.op, module.clone());
+        modules.insert(key, module.clone());
         Ok(module)
     }
 }
 
+impl Drop for Device {
+    fn drop(&mut self) {
+        // Kernels may still run, of modules that are about to be unloaded. Who waits for an error synchronizes before.
+        self.synchronize().ok();
+    }
+}
+
 impl Executor for Device {
+    fn id(&self) -> ExecutorId {
+        self.id
+    }
+
     unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
-        let function = self.function(launch.kernel)?;
+        launch.check(self.id);
+        let Loaded { function, n_parameters } = self.function(launch.kernel)?;
+        assert_eq!(launch.args.len(), n_parameters, "arguments of `{}`", launch.kernel.name);
         let words: Vec<u64> = launch.args.iter().map(super::Arg::word).collect();
         let mut builder = self.stream.launch_builder(&function);
         for word in &words {
@@ -191,13 +230,15 @@ impl Executor for Device {
             block_dim: (launch.block, 1, 1),
             shared_mem_bytes: launch.shared_bytes,
         };
-        // SAFETY: the caller's: the arguments are the kernel's, and memory of this device that may be touched.
+        // SAFETY: the caller's: the arguments are the kernel's, as many as the driver reads, and memory that may be touched;
+        // that it is this device's was checked above.
         unsafe { builder.launch(config) }.map_err(failed("launching a kernel"))?;
         Ok(())
     }
 
     unsafe fn matmul(&self, product: &MatrixProduct) -> Result<(), DeviceError> {
-        // SAFETY: the caller's.
+        product.check(self.id);
+        // SAFETY: the caller's; that memory is this device's and ends behind the matrices was checked above.
         unsafe { self.products.run(product, &self.stream) }
     }
 }

@@ -3,7 +3,8 @@
 #![expect(unsafe_code, reason = "bytes of numbers, and addresses")]
 
 use super::gpu::failed;
-use super::{DeviceError, Element, Slice, SliceMut};
+use super::{DeviceError, Element, ExecutorId, Slice, SliceMut};
+use crate::shape::n_values;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,18 +14,22 @@ use std::sync::Arc;
 pub struct DeviceMemory<T> {
     bytes: CudaSlice<u8>,
     stream: Arc<CudaStream>,
+    owner: ExecutorId,
     len: usize,
     numbers: PhantomData<T>,
 }
 
 impl<T: Element> DeviceMemory<T> {
     /// Memory whose content is nobody's
-    pub(super) fn unset(stream: &Arc<CudaStream>, len: usize) -> Result<Self, DeviceError> {
+    pub(super) fn unset(
+        (stream, owner): (&Arc<CudaStream>, ExecutorId),
+        len: usize,
+    ) -> Result<Self, DeviceError> {
         // The driver refuses to allocate nothing.
-        let n_bytes = (len * T::KIND.bytes()).max(1);
+        let n_bytes = n_values([len, T::KIND.bytes()]).max(1);
         // SAFETY: bytes of any content are numbers of an `Element`.
         let bytes = unsafe { stream.alloc::<u8>(n_bytes) }.map_err(failed("allocating memory"))?;
-        Ok(Self { bytes, stream: stream.clone(), len, numbers: PhantomData })
+        Ok(Self { bytes, stream: stream.clone(), owner, len, numbers: PhantomData })
     }
 
     /// Numbers that it holds
@@ -43,8 +48,9 @@ impl<T: Element> DeviceMemory<T> {
     #[must_use]
     pub fn slice(&self) -> Slice<'_, T> {
         let (address, _) = self.bytes.device_ptr(&self.stream);
-        // SAFETY: the allocation has as many numbers and lives as long as `self`; launches run in the order of the stream.
-        unsafe { Slice::from_raw(address, self.len) }
+        // SAFETY: the allocation has as many numbers, is aligned for any of them, and lives as long as `self`. Only its
+        // owner launches with it, in the one stream in which it is also copied and freed.
+        unsafe { Slice::from_raw(self.owner, address, self.len) }
     }
 
     /// All of it, to write
@@ -53,10 +59,13 @@ impl<T: Element> DeviceMemory<T> {
         let stream = self.stream.clone();
         let (address, _) = self.bytes.device_ptr_mut(&stream);
         // SAFETY: as above, and `self` is borrowed for as long.
-        unsafe { SliceMut::from_raw(address, self.len) }
+        unsafe { SliceMut::from_raw(self.owner, address, self.len) }
     }
 
-    /// Replaces its content
+    /// Replaces its content; waits until the values have been read
+    ///
+    /// A copy from memory that the driver has pinned may go on behind the call that asks for it, and nothing here tells such
+    /// memory from another.
     ///
     /// # Errors
     /// [`DeviceError::Driver`] where the driver fails.
@@ -70,7 +79,8 @@ impl<T: Element> DeviceMemory<T> {
         }
         // SAFETY: an `Element` is plain bytes without padding.
         let bytes = unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) };
-        self.stream.memcpy_htod(bytes, &mut self.bytes).map_err(failed("copying to the device"))
+        self.stream.memcpy_htod(bytes, &mut self.bytes).map_err(failed("copying to the device"))?;
+        self.stream.synchronize().map_err(failed("waiting for the device"))
     }
 
     /// Replaces its content by zeros

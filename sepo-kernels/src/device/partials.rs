@@ -1,6 +1,7 @@
 //! Gradients that are sums over rows: each block leaves its share, and a second kernel adds the shares in their order
 
 use super::{Arg, DeviceError, Executor, Kernel, Launch, Slice, SliceMut, Source, blocks_of};
+use crate::shape::n_values;
 
 pub(crate) static SOURCE: Source =
     Source { op: "sum_partials", text: include_str!("sum_partials.cu"), kernels: &["sum_partials_f32"] };
@@ -22,7 +23,7 @@ pub(crate) fn n_parts(n_rows: usize) -> usize {
 /// ```
 #[must_use]
 pub fn partials_len(n_rows: usize, d: usize) -> usize {
-    n_parts(n_rows) * d
+    n_values([n_parts(n_rows), d])
 }
 
 /// Adds the columns of `partials`, `[n_parts, d]`, to `total`, `[d]`

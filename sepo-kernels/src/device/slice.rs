@@ -1,12 +1,13 @@
 //! Views of device memory: an address and a length that a launch may touch
 
-use super::Element;
+use super::{Element, ExecutorId, Pointer};
 use std::marker::PhantomData;
 use std::ops::Range;
 
 /// `len` values of device memory, to read
 #[derive(Clone, Copy, Debug)]
 pub struct Slice<'a, T> {
+    owner: ExecutorId,
     address: u64,
     len: usize,
     memory: PhantomData<&'a [T]>,
@@ -15,6 +16,7 @@ pub struct Slice<'a, T> {
 /// `len` values of device memory, to write, by nobody else meanwhile
 #[derive(Debug)]
 pub struct SliceMut<'a, T> {
+    owner: ExecutorId,
     address: u64,
     len: usize,
     memory: PhantomData<&'a mut [T]>,
@@ -24,12 +26,12 @@ impl<'a, T: Element> Slice<'a, T> {
     /// The view of `len` values from `address` on
     ///
     /// # Safety
-    /// They must lie in one allocation of the executor that launches will be given to, stay there for `'a`, and not be
-    /// written meanwhile by launches that are not ordered with those that read them.
+    /// `address` must be aligned to values of `T`. They must lie in one allocation of the executor `owner`, stay there for
+    /// `'a`, and not be written meanwhile by launches that are not ordered with those that read them.
     #[must_use]
     #[expect(unsafe_code, reason = "an address is only as good as its owner's word")]
-    pub unsafe fn from_raw(address: u64, len: usize) -> Self {
-        Self { address, len, memory: PhantomData }
+    pub unsafe fn from_raw(owner: ExecutorId, address: u64, len: usize) -> Self {
+        Self { owner, address, len, memory: PhantomData }
     }
 
     /// Values in view
@@ -50,6 +52,16 @@ impl<'a, T: Element> Slice<'a, T> {
         self.address
     }
 
+    /// Whose memory it is of
+    #[must_use]
+    pub fn owner(&self) -> ExecutorId {
+        self.owner
+    }
+
+    pub(crate) fn pointer(&self) -> Pointer {
+        Pointer { owner: Some(self.owner), address: self.address, kind: T::KIND }
+    }
+
     /// A part of the view
     ///
     /// # Panics
@@ -57,7 +69,7 @@ impl<'a, T: Element> Slice<'a, T> {
     #[must_use]
     pub fn range(self, range: Range<usize>) -> Self {
         let address = part::<T>(self.address, self.len, &range);
-        Self { address, len: range.len(), memory: PhantomData }
+        Self { owner: self.owner, address, len: range.len(), memory: PhantomData }
     }
 }
 
@@ -68,8 +80,8 @@ impl<'a, T: Element> SliceMut<'a, T> {
     /// As [`Slice::from_raw`]; and nothing else may name these values for `'a`.
     #[must_use]
     #[expect(unsafe_code, reason = "an address is only as good as its owner's word")]
-    pub unsafe fn from_raw(address: u64, len: usize) -> Self {
-        Self { address, len, memory: PhantomData }
+    pub unsafe fn from_raw(owner: ExecutorId, address: u64, len: usize) -> Self {
+        Self { owner, address, len, memory: PhantomData }
     }
 
     /// Values in view
@@ -93,13 +105,13 @@ impl<'a, T: Element> SliceMut<'a, T> {
     /// The same view, to read
     #[must_use]
     pub fn as_slice(&self) -> Slice<'_, T> {
-        Slice { address: self.address, len: self.len, memory: PhantomData }
+        Slice { owner: self.owner, address: self.address, len: self.len, memory: PhantomData }
     }
 
     /// The same view, for a shorter time
     #[must_use]
     pub fn reborrow(&mut self) -> SliceMut<'_, T> {
-        SliceMut { address: self.address, len: self.len, memory: PhantomData }
+        SliceMut { owner: self.owner, address: self.address, len: self.len, memory: PhantomData }
     }
 
     /// A part of the view
@@ -109,7 +121,7 @@ impl<'a, T: Element> SliceMut<'a, T> {
     #[must_use]
     pub fn range(self, range: Range<usize>) -> Self {
         let address = part::<T>(self.address, self.len, &range);
-        Self { address, len: range.len(), memory: PhantomData }
+        Self { owner: self.owner, address, len: range.len(), memory: PhantomData }
     }
 
     /// The first `at` values and the rest
@@ -119,8 +131,9 @@ impl<'a, T: Element> SliceMut<'a, T> {
     #[must_use]
     pub fn split_at(self, at: usize) -> (SliceMut<'a, T>, SliceMut<'a, T>) {
         let address = part::<T>(self.address, self.len, &(at..self.len));
-        let first = SliceMut { address: self.address, len: at, memory: PhantomData };
-        (first, SliceMut { address, len: self.len - at, memory: PhantomData })
+        let Self { owner, address: start, len, .. } = self;
+        let first = SliceMut { owner, address: start, len: at, memory: PhantomData };
+        (first, SliceMut { owner, address, len: len - at, memory: PhantomData })
     }
 }
 

@@ -1,8 +1,10 @@
 //! Embedding on a device
 
 use crate::device::{
-    Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, threads_for,
+    Arg, DeviceError, Executor, Float, Indices, Kernel, Launch, Placed, Plan, Slice, SliceMut, Source,
+    threads_for,
 };
+use crate::shape::{assert_shape, n_values};
 
 pub(crate) static SOURCE: Source = Source {
     op: "embedding",
@@ -10,12 +12,12 @@ pub(crate) static SOURCE: Source = Source {
     kernels: &["embedding_f32", "embedding_bf16", "embedding_backward_f32", "embedding_backward_bf16"],
 };
 
-/// The tokens of a batch by their ids, made where the ids are known: each row of the gradient then belongs to one block
+/// The ids of a batch and its tokens by id, made where the ids are known: each row of the gradient then belongs to one block
 ///
-/// Holding the value is the proof that ids are below the vocabulary. [`words`](Self::words) go to the device once a batch.
+/// Holding the value is the proof that ids are below the vocabulary. It is placed on the device once a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmbeddingPlan {
-    // distinct ids, ascending; where each one's tokens start, and the end; the tokens
+    // distinct ids, ascending; where each one's tokens start, and the end; the tokens; the id of each token
     words: Vec<u32>,
     n_distinct: usize,
     n_tokens: usize,
@@ -30,10 +32,10 @@ impl EmbeddingPlan {
     ///
     /// # Examples
     /// ```
-    /// use sepo_kernels::cuda::EmbeddingPlan;
+    /// use sepo_kernels::cuda::{EmbeddingPlan, Plan};
     ///
     /// let plan = EmbeddingPlan::new(&[7, 2, 7], 8);
-    /// assert_eq!(plan.words(), [2, 7, 0, 1, 3, 1, 0, 2]); // ids; starts; tokens
+    /// assert_eq!(plan.words(), [2, 7, 0, 1, 3, 1, 0, 2, 7, 2, 7]); // distinct ids; starts; tokens; ids
     /// ```
     #[must_use]
     pub fn new(ids: &[u32], vocab: usize) -> Self {
@@ -53,52 +55,76 @@ impl EmbeddingPlan {
         }
         starts.push(n_tokens);
         let n_distinct = distinct.len();
-        Self { words: [distinct, starts, tokens].concat(), n_distinct, n_tokens: ids.len(), vocab }
+        Self {
+            words: [distinct.as_slice(), &starts, &tokens, ids].concat(),
+            n_distinct,
+            n_tokens: ids.len(),
+            vocab,
+        }
     }
+}
 
-    /// What the device is given
-    #[must_use]
-    pub fn words(&self) -> &[u32] {
+impl Plan for EmbeddingPlan {
+    fn words(&self) -> &[u32] {
         &self.words
     }
 }
 
 /// As [`embedding`](crate::embedding) on the CPU
 ///
-/// Ids are not looked at: who copied them to the device has checked them.
+/// # Shapes
+/// | argument | shape |
+/// |---|---|
+/// | `table` | `[vocab, d_model]`, with the plan's vocabulary |
+/// | `out` | `[n_tokens, d_model]` |
 ///
 /// # Errors
 /// Where the launch fails.
 ///
 /// # Panics
-/// Where `out` is not `[ids.len(), d_model]`.
-#[expect(unsafe_code, reason = "a launch")]
+/// Where a slice does not have its shape.
 pub fn embedding<T: Float>(
     on: &impl Executor,
     table: Slice<'_, T>,
-    ids: Slice<'_, u32>,
+    placed: Placed<'_, EmbeddingPlan>,
+    d_model: usize,
+    out: SliceMut<'_, T>,
+) -> Result<(), DeviceError> {
+    let (&EmbeddingPlan { n_tokens, vocab, .. }, words) = (placed.plan(), placed.words());
+    assert_shape("`table`", table.len(), [vocab, d_model]);
+    let ids = words.range(words.len() - n_tokens..words.len());
+    pick_rows(on, table, Indices { words: ids, end: vocab }, d_model, out)
+}
+
+/// The rows of `table` that `rows` name, side by side in `out`
+#[expect(unsafe_code, reason = "a launch")]
+pub(crate) fn pick_rows<T: Float>(
+    on: &impl Executor,
+    table: Slice<'_, T>,
+    rows: Indices<'_>,
     d_model: usize,
     mut out: SliceMut<'_, T>,
 ) -> Result<(), DeviceError> {
-    let n_tokens = ids.len();
-    assert_eq!(out.len(), n_tokens * d_model, "`out` must be [{n_tokens}, {d_model}]");
+    let n_rows = rows.words.len();
+    assert!(table.len() >= n_values([rows.end, d_model]), "`table` must have {} rows of {d_model}", rows.end);
+    assert_shape("`out`", out.len(), [n_rows, d_model]);
     if out.is_empty() {
         return Ok(());
     }
     let launch = Launch {
         kernel: Kernel { source: &SOURCE, name: T::pick("embedding_f32", "embedding_bf16") },
-        grid: [u32::try_from(n_tokens).expect("tokens are below 2^31"), 1, 1],
+        grid: [u32::try_from(n_rows).expect("rows are below 2^31"), 1, 1],
         block: threads_for(d_model, T::WIDTH, 256),
         shared_bytes: 0,
         args: &[
-            Arg::read(table),     // const T *table
-            Arg::read(ids),       // const u32 *ids
-            Arg::write(&mut out), // T *out
-            Arg::count(d_model),  // u32 d
+            Arg::read(table),      // const T *table
+            Arg::read(rows.words), // const u32 *ids
+            Arg::write(&mut out),  // T *out
+            Arg::count(d_model),   // u32 d
         ],
     };
-    // SAFETY: the list is the kernel's; block t reads row `ids[t]` of the table, which the caller vouches for, and writes
-    // row t of `out`.
+    // SAFETY: the list is the kernel's; block t reads row `ids[t]` of the table, which is below `rows.end` and so one that
+    // it has, and writes row t of `out`.
     unsafe { on.launch(&launch) }
 }
 
@@ -107,7 +133,6 @@ pub fn embedding<T: Float>(
 /// # Shapes
 /// | argument | shape |
 /// |---|---|
-/// | `words` | the plan's, on the device |
 /// | `dout` | `[n_tokens, d_model]` |
 /// | `dtable` | `[vocab, d_model]`, added to |
 ///
@@ -119,20 +144,19 @@ pub fn embedding<T: Float>(
 #[expect(unsafe_code, reason = "a launch")]
 pub fn embedding_backward<T: Float>(
     on: &impl Executor,
-    plan: &EmbeddingPlan,
-    words: Slice<'_, u32>,
+    placed: Placed<'_, EmbeddingPlan>,
     dout: Slice<'_, T>,
     mut dtable: SliceMut<'_, f32>,
 ) -> Result<(), DeviceError> {
-    let &EmbeddingPlan { n_distinct, n_tokens, vocab, .. } = plan;
-    assert_eq!(words.len(), plan.words.len(), "`words` must be those of the plan");
+    let (&EmbeddingPlan { n_distinct, n_tokens, vocab, .. }, words) = (placed.plan(), placed.words());
     let d_model = dtable.len().checked_div(vocab).unwrap_or(0);
     assert_eq!(dtable.len(), vocab * d_model, "`dtable` must be {vocab} rows");
-    assert_eq!(dout.len(), n_tokens * d_model, "`dout` must be [{n_tokens}, {d_model}]");
+    assert_shape("`dout`", dout.len(), [n_tokens, d_model]);
     if dout.is_empty() {
         return Ok(());
     }
     let starts = n_distinct..2 * n_distinct + 1;
+    let tokens = starts.end..starts.end + n_tokens;
     let launch = Launch {
         kernel: Kernel {
             source: &SOURCE,
@@ -142,15 +166,15 @@ pub fn embedding_backward<T: Float>(
         block: threads_for(d_model, T::WIDTH, 256),
         shared_bytes: 0,
         args: &[
-            Arg::read(words.range(0..n_distinct)),           // const u32 *ids
-            Arg::read(words.range(starts.clone())),          // const u32 *starts
-            Arg::read(words.range(starts.end..words.len())), // const u32 *tokens
-            Arg::read(dout),                                 // const T *dout
-            Arg::write(&mut dtable),                         // float *dtable
-            Arg::count(d_model),                             // u32 d
+            Arg::read(words.range(0..n_distinct)), // const u32 *ids
+            Arg::read(words.range(starts)),        // const u32 *starts
+            Arg::read(words.range(tokens)),        // const u32 *tokens
+            Arg::read(dout),                       // const T *dout
+            Arg::write(&mut dtable),               // float *dtable
+            Arg::count(d_model),                   // u32 d
         ],
     };
-    // SAFETY: the list is the kernel's; ids of the plan are distinct and below `vocab`, so that each block has a row of
-    // `dtable` to itself, and its tokens are rows of `dout`.
+    // SAFETY: the list is the kernel's; the words are the plan's, whose ids are distinct and below `vocab`, so that each
+    // block has a row of `dtable` to itself, and its tokens are rows of `dout`.
     unsafe { on.launch(&launch) }
 }

@@ -4,6 +4,8 @@ mod cpu;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
 
+use crate::shape::assert_shape;
+
 /// Row `ids[t]` of the table for every token *t*, written to `out`
 ///
 /// # Shapes
@@ -46,8 +48,7 @@ pub fn embedding_backward(ids: &[u32], dout: &[f32], d_model: usize, dtable: &mu
 }
 
 fn check(table: &[f32], ids: &[u32], d_model: usize, out: &[f32]) {
-    let n_tokens = ids.len();
-    assert_eq!(out.len(), n_tokens * d_model, "the token side must be [{n_tokens}, {d_model}]");
+    assert_shape("the token side", out.len(), [ids.len(), d_model]);
     let vocab = crate::tasks::assert_rows(table, d_model);
     for (token, &id) in ids.iter().enumerate() {
         assert!((id as usize) < vocab, "token {token} has id {id}, the table has {vocab} rows");

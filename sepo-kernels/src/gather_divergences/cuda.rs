@@ -1,13 +1,15 @@
 //! The fused head with divergences on a device: the walk of `gather_logps`, with two tiles of logits
 
 use crate::device::{
-    Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of, threads_for,
+    Arg, DeviceError, Executor, Float, Kernel, Launch, Placed, Slice, SliceMut, Source, blocks_of,
+    threads_for,
 };
-use crate::embedding::cuda::embedding;
+use crate::embedding::cuda::pick_rows;
 use crate::gather_logps::HeadShape;
 use crate::gather_logps::cuda::spread_rows;
 use crate::gather_logps::input::{HeadBuffers, HeadInput};
 use crate::gather_logps::plan::{Groups, HeadPlan};
+use crate::shape::{assert_shape, n_values};
 use std::ops::Range;
 
 pub(crate) static SOURCE: Source = Source {
@@ -75,8 +77,8 @@ fn other_logits<T: Float>(
 ) -> Result<(), DeviceError> {
     for (i, other) in others.iter().enumerate() {
         let d_model = other.shape.d_model;
-        let mut packed = packed.reborrow().range(0..groups.len() * d_model);
-        embedding(on, other.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
+        let mut packed = packed.reborrow().range(0..n_values([groups.len(), d_model]));
+        pick_rows(on, other.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
         other.tile_logits(on, packed.as_slice(), tile, logits, i > 0)?;
     }
     Ok(())
@@ -107,12 +109,13 @@ pub fn gather_divergences<T: Float>(
     on: &impl Executor,
     policy: HeadInput<'_, T>,
     others: &[HeadInput<'_, T>],
-    (plan, words): (&HeadPlan, Slice<'_, u32>),
+    placed: Placed<'_, HeadPlan>,
     buffers: DivergenceBuffers<'_, T>,
     output: DivergenceOutput<'_>,
 ) -> Result<(), DeviceError> {
     check(&policy, others);
-    plan.check(words, policy.shape);
+    let plan = placed.plan();
+    plan.check(policy.shape);
     let HeadShape { n_hidden, d_model, vocab } = policy.shape;
     let DivergenceOutput { mut logps, mut forward_kl, mut reverse_kl, mut lse } = output;
     let n_rows = plan.n_rows();
@@ -121,20 +124,20 @@ pub fn gather_divergences<T: Float>(
         (n_rows, n_rows, n_rows),
         "one value a row"
     );
-    assert_eq!(lse.len(), 2 * n_hidden, "`lse` must be [{n_hidden}, 2]");
+    assert_shape("`lse`", lse.len(), [n_hidden, 2]);
     let DivergenceBuffers { head, mut packed_other, mut logits_other, mut difference } = buffers;
     let HeadBuffers { mut packed, mut logits, mut max, mut sum, .. } = head;
     let stride = policy.tiling.stride(vocab);
     for chunk in policy.tiling.chunks(plan.n_groups()) {
-        let groups = Groups::new(plan, words, chunk);
+        let groups = Groups::new(placed, chunk);
         let n = groups.len();
-        let mut packed = packed.reborrow().range(0..n * d_model);
-        let mut logits = logits.reborrow().range(0..n * stride);
-        let mut logits_other = logits_other.reborrow().range(0..n * stride);
+        let mut packed = packed.reborrow().range(0..n_values([n, d_model]));
+        let mut logits = logits.reborrow().range(0..n_values([n, stride]));
+        let mut logits_other = logits_other.reborrow().range(0..n_values([n, stride]));
         let mut max = max.reborrow().range(0..2 * n);
         let mut sum = sum.reborrow().range(0..2 * n);
         let mut difference = difference.reborrow().range(0..2 * n);
-        embedding(on, policy.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
+        pick_rows(on, policy.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
         for tile in policy.tiling.tiles(vocab) {
             policy.tile_logits(on, packed.as_slice(), &tile, &mut logits, false)?;
             other_logits(on, others, groups, &tile, &mut packed_other, &mut logits_other)?;
@@ -160,7 +163,7 @@ pub fn gather_divergences<T: Float>(
                 ],
             };
             // SAFETY: the list is the kernel's; block g reads row g of both tiles and writes values 2 g and 2 g + 1 of the
-            // moments, and the rows of its group, which the plan has from a checked list.
+            // moments, and the rows of its group, which the plan, whose words these are, has from a checked list.
             unsafe { on.launch(&launch) }?;
         }
         let launch = Launch {
@@ -169,17 +172,17 @@ pub fn gather_divergences<T: Float>(
             block: THREADS,
             shared_bytes: 0,
             args: &[
-                Arg::read(max.as_slice()),        // const float *max
-                Arg::read(sum.as_slice()),        // const double *sum
-                Arg::read(difference.as_slice()), // const double *difference
-                Arg::read(groups.hidden_rows),    // const u32 *hidden_rows
-                Arg::read(groups.first_rows),     // const u32 *first_rows
-                Arg::read(groups.end_rows),       // const u32 *end_rows
-                Arg::write(&mut lse),             // double *lse
-                Arg::write(&mut logps),           // double *logps
-                Arg::write(&mut forward_kl),      // double *forward_kl
-                Arg::write(&mut reverse_kl),      // double *reverse_kl
-                Arg::count(n),                    // u32 n
+                Arg::read(max.as_slice()),           // const float *max
+                Arg::read(sum.as_slice()),           // const double *sum
+                Arg::read(difference.as_slice()),    // const double *difference
+                Arg::read(groups.hidden_rows.words), // const u32 *hidden_rows
+                Arg::read(groups.first_rows),        // const u32 *first_rows
+                Arg::read(groups.end_rows),          // const u32 *end_rows
+                Arg::write(&mut lse),                // double *lse
+                Arg::write(&mut logps),              // double *logps
+                Arg::write(&mut forward_kl),         // double *forward_kl
+                Arg::write(&mut reverse_kl),         // double *reverse_kl
+                Arg::count(n),                       // u32 n
             ],
         };
         // SAFETY: the list is the kernel's; thread g touches the moments of group g, its hidden row's values and its rows'.
@@ -207,33 +210,34 @@ pub fn gather_divergences_backward<T: Float>(
     on: &impl Executor,
     policy: HeadInput<'_, T>,
     others: &[HeadInput<'_, T>],
-    (plan, words): (&HeadPlan, Slice<'_, u32>),
+    placed: Placed<'_, HeadPlan>,
     buffers: DivergenceBuffers<'_, T>,
     d: DivergenceGrads<'_>,
     mut dhidden: SliceMut<'_, T>,
     mut dlm_head: SliceMut<'_, f32>,
 ) -> Result<(), DeviceError> {
     check(&policy, others);
-    plan.check(words, policy.shape);
+    let plan = placed.plan();
+    plan.check(policy.shape);
     let HeadShape { n_hidden, d_model, vocab } = policy.shape;
     for values in [d.reverse_kl, d.dlogps, d.dforward, d.dreverse] {
         assert_eq!(values.len(), plan.n_rows(), "one value a row");
     }
-    assert_eq!(d.lse.len(), 2 * n_hidden, "`lse` must be [{n_hidden}, 2]");
+    assert_shape("`lse`", d.lse.len(), [n_hidden, 2]);
     assert_eq!(dhidden.len(), policy.hidden.len(), "`dhidden` must be as long as `hidden`");
     assert_eq!(dlm_head.len(), policy.lm_head.len(), "`dlm_head` must be as long as `lm_head`");
     let DivergenceBuffers { head, mut packed_other, mut logits_other, .. } = buffers;
     let HeadBuffers { mut packed, mut logits, mut dlogits, mut dpacked, .. } = head;
     let stride = policy.tiling.stride(vocab);
     for chunk in policy.tiling.chunks(plan.n_groups()) {
-        let groups = Groups::new(plan, words, chunk);
+        let groups = Groups::new(placed, chunk);
         let n = groups.len();
-        let mut packed = packed.reborrow().range(0..n * d_model);
-        let mut logits = logits.reborrow().range(0..n * stride);
-        let mut logits_other = logits_other.reborrow().range(0..n * stride);
-        let mut dlogits = dlogits.reborrow().range(0..n * stride);
-        let mut dpacked = dpacked.reborrow().range(0..n * d_model);
-        embedding(on, policy.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
+        let mut packed = packed.reborrow().range(0..n_values([n, d_model]));
+        let mut logits = logits.reborrow().range(0..n_values([n, stride]));
+        let mut logits_other = logits_other.reborrow().range(0..n_values([n, stride]));
+        let mut dlogits = dlogits.reborrow().range(0..n_values([n, stride]));
+        let mut dpacked = dpacked.reborrow().range(0..n_values([n, d_model]));
+        pick_rows(on, policy.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
         for tile in policy.tiling.tiles(vocab) {
             policy.tile_logits(on, packed.as_slice(), &tile, &mut logits, false)?;
             other_logits(on, others, groups, &tile, &mut packed_other, &mut logits_other)?;
@@ -249,25 +253,25 @@ pub fn gather_divergences_backward<T: Float>(
                 block,
                 shared_bytes: 0,
                 args: &[
-                    Arg::read(logits.as_slice()),       // const float *a
-                    Arg::read(logits_other.as_slice()), // const float *b
-                    Arg::read(groups.hidden_rows),      // const u32 *hidden_rows
-                    Arg::read(groups.first_rows),       // const u32 *first_rows
-                    Arg::read(groups.end_rows),         // const u32 *end_rows
-                    Arg::read(groups.targets),          // const u32 *targets
-                    Arg::read(d.lse),                   // const double *lse
-                    Arg::read(d.reverse_kl),            // const double *reverse_kl
-                    Arg::read(d.dlogps),                // const double *dlogps
-                    Arg::read(d.dforward),              // const double *dforward
-                    Arg::read(d.dreverse),              // const double *dreverse
-                    Arg::write(&mut dlogits),           // T *dlogits
-                    Arg::count(tile.len()),             // u32 width
-                    Arg::count(stride),                 // u32 stride
-                    Arg::count(tile.start),             // u32 first_token
+                    Arg::read(logits.as_slice()),        // const float *a
+                    Arg::read(logits_other.as_slice()),  // const float *b
+                    Arg::read(groups.hidden_rows.words), // const u32 *hidden_rows
+                    Arg::read(groups.first_rows),        // const u32 *first_rows
+                    Arg::read(groups.end_rows),          // const u32 *end_rows
+                    Arg::read(groups.targets),           // const u32 *targets
+                    Arg::read(d.lse),                    // const double *lse
+                    Arg::read(d.reverse_kl),             // const double *reverse_kl
+                    Arg::read(d.dlogps),                 // const double *dlogps
+                    Arg::read(d.dforward),               // const double *dforward
+                    Arg::read(d.dreverse),               // const double *dreverse
+                    Arg::write(&mut dlogits),            // T *dlogits
+                    Arg::count(tile.len()),              // u32 width
+                    Arg::count(stride),                  // u32 stride
+                    Arg::count(tile.start),              // u32 first_token
                 ],
             };
             // SAFETY: the list is the kernel's; a thread reads and writes its columns of row g of the tiles, and reads what
-            // belongs to its group, which the plan has from a checked list.
+            // belongs to its group, which the plan, whose words these are, has from a checked list.
             unsafe { on.launch(&launch) }?;
             let operands = (packed.as_slice(), dlogits.as_slice());
             policy.tile_gradients(on, operands, &tile, &mut dpacked, &mut dlm_head)?;

@@ -12,9 +12,11 @@ use super::HeadShape;
 use super::input::{HeadBuffers, HeadInput};
 use super::plan::{Groups, HeadPlan};
 use crate::device::{
-    Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of, threads_for,
+    Arg, DeviceError, Executor, Float, Indices, Kernel, Launch, Placed, Slice, SliceMut, Source, blocks_of,
+    threads_for,
 };
-use crate::embedding::cuda::embedding;
+use crate::embedding::cuda::pick_rows;
+use crate::shape::{assert_shape, n_values};
 
 pub(crate) static SOURCE: Source = Source {
     op: "gather_logps",
@@ -35,7 +37,6 @@ const THREADS: u32 = 256;
 /// # Shapes
 /// | argument | shape |
 /// |---|---|
-/// | `words` | the plan's, on the device |
 /// | `logps` | one value a row of the plan, written where its hidden row is in the plan |
 /// | `lse` | `[n_hidden]`, written for hidden rows in the plan |
 ///
@@ -48,24 +49,25 @@ const THREADS: u32 = 256;
 pub fn gather_logps<T: Float>(
     on: &impl Executor,
     input: HeadInput<'_, T>,
-    (plan, words): (&HeadPlan, Slice<'_, u32>),
+    placed: Placed<'_, HeadPlan>,
     buffers: HeadBuffers<'_, T>,
     mut logps: SliceMut<'_, f64>,
     mut lse: SliceMut<'_, f64>,
 ) -> Result<(), DeviceError> {
     input.check();
-    plan.check(words, input.shape);
+    let plan = placed.plan();
+    plan.check(input.shape);
     let HeadShape { n_hidden, d_model, vocab } = input.shape;
     assert_eq!((logps.len(), lse.len()), (plan.n_rows(), n_hidden), "`logps` and `lse`");
     let HeadBuffers { mut packed, mut logits, mut max, mut sum, .. } = buffers;
     for chunk in input.tiling.chunks(plan.n_groups()) {
-        let groups = Groups::new(plan, words, chunk);
+        let groups = Groups::new(placed, chunk);
         let n = groups.len();
-        let mut packed = packed.reborrow().range(0..n * d_model);
-        let mut logits = logits.reborrow().range(0..n * input.tiling.stride(vocab));
+        let mut packed = packed.reborrow().range(0..n_values([n, d_model]));
+        let mut logits = logits.reborrow().range(0..n_values([n, input.tiling.stride(vocab)]));
         let mut max = max.reborrow().range(0..n);
         let mut sum = sum.reborrow().range(0..n);
-        embedding(on, input.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
+        pick_rows(on, input.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
         for tile in input.tiling.tiles(vocab) {
             input.tile_logits(on, packed.as_slice(), &tile, &mut logits, false)?;
             let launch = Launch {
@@ -88,7 +90,7 @@ pub fn gather_logps<T: Float>(
                 ],
             };
             // SAFETY: the list is the kernel's; block g reads row g of the tile and writes value g of `max` and `sum`, and
-            // the rows of its group, which the plan has from a checked list.
+            // the rows of its group, which the plan, whose words these are, has from a checked list.
             unsafe { on.launch(&launch) }?;
         }
         let launch = Launch {
@@ -97,14 +99,14 @@ pub fn gather_logps<T: Float>(
             block: THREADS,
             shared_bytes: 0,
             args: &[
-                Arg::read(max.as_slice()),     // const float *max
-                Arg::read(sum.as_slice()),     // const double *sum
-                Arg::read(groups.hidden_rows), // const u32 *hidden_rows
-                Arg::read(groups.first_rows),  // const u32 *first_rows
-                Arg::read(groups.end_rows),    // const u32 *end_rows
-                Arg::write(&mut lse),          // double *lse
-                Arg::write(&mut logps),        // double *logps
-                Arg::count(n),                 // u32 n
+                Arg::read(max.as_slice()),           // const float *max
+                Arg::read(sum.as_slice()),           // const double *sum
+                Arg::read(groups.hidden_rows.words), // const u32 *hidden_rows
+                Arg::read(groups.first_rows),        // const u32 *first_rows
+                Arg::read(groups.end_rows),          // const u32 *end_rows
+                Arg::write(&mut lse),                // double *lse
+                Arg::write(&mut logps),              // double *logps
+                Arg::count(n),                       // u32 n
             ],
         };
         // SAFETY: the list is the kernel's; thread g touches value g of the sums, its hidden row's value and its rows'.
@@ -136,13 +138,14 @@ pub struct HeadGrads<'a, T> {
 pub fn gather_logps_backward<T: Float>(
     on: &impl Executor,
     input: HeadInput<'_, T>,
-    (plan, words): (&HeadPlan, Slice<'_, u32>),
+    placed: Placed<'_, HeadPlan>,
     buffers: HeadBuffers<'_, T>,
     (lse, dlogps): (Slice<'_, f64>, Slice<'_, f64>),
     grads: HeadGrads<'_, T>,
 ) -> Result<(), DeviceError> {
     input.check();
-    plan.check(words, input.shape);
+    let plan = placed.plan();
+    plan.check(input.shape);
     let HeadShape { n_hidden, d_model, vocab } = input.shape;
     assert_eq!((dlogps.len(), lse.len()), (plan.n_rows(), n_hidden), "`dlogps` and `lse`");
     let HeadGrads { mut dhidden, mut dlm_head } = grads;
@@ -151,13 +154,13 @@ pub fn gather_logps_backward<T: Float>(
     let HeadBuffers { mut packed, mut logits, mut dlogits, mut dpacked, .. } = buffers;
     let stride = input.tiling.stride(vocab);
     for chunk in input.tiling.chunks(plan.n_groups()) {
-        let groups = Groups::new(plan, words, chunk);
+        let groups = Groups::new(placed, chunk);
         let n = groups.len();
-        let mut packed = packed.reborrow().range(0..n * d_model);
-        let mut logits = logits.reborrow().range(0..n * stride);
-        let mut dlogits = dlogits.reborrow().range(0..n * stride);
-        let mut dpacked = dpacked.reborrow().range(0..n * d_model);
-        embedding(on, input.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
+        let mut packed = packed.reborrow().range(0..n_values([n, d_model]));
+        let mut logits = logits.reborrow().range(0..n_values([n, stride]));
+        let mut dlogits = dlogits.reborrow().range(0..n_values([n, stride]));
+        let mut dpacked = dpacked.reborrow().range(0..n_values([n, d_model]));
+        pick_rows(on, input.hidden, groups.hidden_rows, d_model, packed.reborrow())?;
         for tile in input.tiling.tiles(vocab) {
             input.tile_logits(on, packed.as_slice(), &tile, &mut logits, false)?;
             let block = threads_for(tile.len(), T::WIDTH, THREADS);
@@ -174,21 +177,21 @@ pub fn gather_logps_backward<T: Float>(
                 block,
                 shared_bytes: 0,
                 args: &[
-                    Arg::read(logits.as_slice()),  // const float *logits
-                    Arg::read(groups.hidden_rows), // const u32 *hidden_rows
-                    Arg::read(groups.first_rows),  // const u32 *first_rows
-                    Arg::read(groups.end_rows),    // const u32 *end_rows
-                    Arg::read(groups.targets),     // const u32 *targets
-                    Arg::read(lse),                // const double *lse
-                    Arg::read(dlogps),             // const double *dlogps
-                    Arg::write(&mut dlogits),      // T *dlogits
-                    Arg::count(tile.len()),        // u32 width
-                    Arg::count(stride),            // u32 stride
-                    Arg::count(tile.start),        // u32 first_token
+                    Arg::read(logits.as_slice()),        // const float *logits
+                    Arg::read(groups.hidden_rows.words), // const u32 *hidden_rows
+                    Arg::read(groups.first_rows),        // const u32 *first_rows
+                    Arg::read(groups.end_rows),          // const u32 *end_rows
+                    Arg::read(groups.targets),           // const u32 *targets
+                    Arg::read(lse),                      // const double *lse
+                    Arg::read(dlogps),                   // const double *dlogps
+                    Arg::write(&mut dlogits),            // T *dlogits
+                    Arg::count(tile.len()),              // u32 width
+                    Arg::count(stride),                  // u32 stride
+                    Arg::count(tile.start),              // u32 first_token
                 ],
             };
             // SAFETY: the list is the kernel's; a thread reads and writes its columns of row g of the tiles, and reads what
-            // belongs to its group, which the plan has from a checked list.
+            // belongs to its group, which the plan, whose words these are, has from a checked list.
             unsafe { on.launch(&launch) }?;
             let operands = (packed.as_slice(), dlogits.as_slice());
             input.tile_gradients(on, operands, &tile, &mut dpacked, &mut dlm_head)?;
@@ -203,25 +206,31 @@ pub fn gather_logps_backward<T: Float>(
 pub(crate) fn spread_rows<T: Float>(
     on: &impl Executor,
     dpacked: Slice<'_, f32>,
-    hidden_rows: Slice<'_, u32>,
+    hidden_rows: Indices<'_>,
     d_model: usize,
     dhidden: &mut SliceMut<'_, T>,
 ) -> Result<(), DeviceError> {
+    let n = hidden_rows.words.len();
+    assert_shape("`dpacked`", dpacked.len(), [n, d_model]);
+    assert!(
+        dhidden.len() >= n_values([hidden_rows.end, d_model]),
+        "`dhidden` must have the plan's hidden rows"
+    );
     if dpacked.is_empty() {
         return Ok(());
     }
     let launch = Launch {
         kernel: Kernel { source: &SOURCE, name: T::pick("spread_rows_f32", "spread_rows_bf16") },
-        grid: [u32::try_from(hidden_rows.len()).expect("chunks are small"), 1, 1],
+        grid: [u32::try_from(n).expect("chunks are small"), 1, 1],
         block: threads_for(d_model, T::WIDTH, THREADS),
         shared_bytes: 0,
         args: &[
-            Arg::read(dpacked),     // const float *dpacked
-            Arg::read(hidden_rows), // const u32 *hidden_rows
-            Arg::write(dhidden),    // T *dhidden
-            Arg::count(d_model),    // u32 d
+            Arg::read(dpacked),           // const float *dpacked
+            Arg::read(hidden_rows.words), // const u32 *hidden_rows
+            Arg::write(dhidden),          // T *dhidden
+            Arg::count(d_model),          // u32 d
         ],
     };
-    // SAFETY: the list is the kernel's; groups have different hidden rows, which the plan has from a checked list.
+    // SAFETY: the list is the kernel's; groups have different hidden rows, all of which `dhidden` has.
     unsafe { on.launch(&launch) }
 }

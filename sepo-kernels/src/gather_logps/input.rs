@@ -3,6 +3,7 @@
 use super::HeadShape;
 use super::plan::HeadPlan;
 use crate::device::{DeviceError, Executor, Float, Matrix, MatrixProduct, Slice, SliceMut};
+use crate::shape::{assert_shape, n_values};
 use std::ops::Range;
 
 /// How much of the logits exists at a time
@@ -31,7 +32,7 @@ impl HeadTiling {
     /// Buffer lengths for a head: packed hidden rows, and a tile of logits
     pub(crate) fn lens(self, plan: &HeadPlan, shape: HeadShape) -> [usize; 2] {
         let rows = plan.n_groups().min(self.chunk);
-        [rows * shape.d_model, rows * self.stride(shape.vocab)]
+        [n_values([rows, shape.d_model]), n_values([rows, self.stride(shape.vocab)])]
     }
 
     pub(crate) fn chunks(self, n_groups: usize) -> impl Iterator<Item = Range<usize>> {
@@ -96,8 +97,8 @@ pub struct HeadInput<'a, T> {
 impl<T: Float> HeadInput<'_, T> {
     pub(crate) fn check(&self) {
         let HeadShape { n_hidden, d_model, vocab } = self.shape;
-        assert_eq!(self.hidden.len(), n_hidden * d_model, "`hidden` must be [{n_hidden}, {d_model}]");
-        assert_eq!(self.lm_head.len(), vocab * d_model, "`lm_head` must be [{vocab}, {d_model}]");
+        assert_shape("`hidden`", self.hidden.len(), [n_hidden, d_model]);
+        assert_shape("`lm_head`", self.lm_head.len(), [vocab, d_model]);
     }
 
     /// Rows of `lm_head` for the tokens of `tile`
@@ -176,7 +177,8 @@ impl<T: Float> HeadInput<'_, T> {
 }
 
 fn rows_of<T: Float>(values: Slice<'_, T>, stride: usize) -> Matrix {
-    Matrix { address: values.address(), kind: T::KIND, row_stride: stride, column_stride: 1 }
+    let (owner, address, len) = (values.owner(), values.address(), values.len());
+    Matrix { owner, address, len, kind: T::KIND, row_stride: stride, column_stride: 1 }
 }
 
 fn transposed(matrix: Matrix) -> Matrix {

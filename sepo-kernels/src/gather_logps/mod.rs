@@ -16,6 +16,7 @@ pub(crate) mod tiles;
 pub use scratch::HeadScratch;
 
 use crate::Rows;
+use crate::shape::assert_shape;
 
 /// Sizes of a language-model head
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub struct HeadShape {
 impl HeadShape {
     fn check(&self, hidden: &[f32], lm_head: &[f32], rows: &Rows) {
         let &Self { n_hidden, d_model, vocab } = self;
-        assert_eq!(hidden.len(), n_hidden * d_model, "`hidden` must be [{n_hidden}, {d_model}]");
-        assert_eq!(lm_head.len(), vocab * d_model, "`lm_head` must be [{vocab}, {d_model}]");
+        assert_shape("`hidden`", hidden.len(), [n_hidden, d_model]);
+        assert_shape("`lm_head`", lm_head.len(), [vocab, d_model]);
         assert!(rows.n_hidden() <= n_hidden, "rows were checked for {} hidden rows", rows.n_hidden());
         assert!(rows.vocab() <= vocab, "rows were checked for a vocabulary of {}", rows.vocab());
     }

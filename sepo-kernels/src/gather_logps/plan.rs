@@ -2,10 +2,10 @@
 
 use super::HeadShape;
 use crate::Rows;
-use crate::device::Slice;
+use crate::device::{Indices, Placed, Plan, Slice};
 use std::ops::Range;
 
-/// Which hidden rows are read, by which rows; [`words`](Self::words) go to the device
+/// Which hidden rows are read, by which rows; placed on the device once a batch
 ///
 /// For the backward pass leave out rows without a gradient: hidden rows that nothing is left of cost nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl HeadPlan {
     ///
     /// # Examples
     /// ```
-    /// use sepo_kernels::{Rows, cuda::HeadPlan};
+    /// use sepo_kernels::{Rows, cuda::HeadPlan, cuda::Plan};
     ///
     /// let rows = Rows::new(vec![0, 0, 2], vec![7, 4, 1], 3, 8)?;
     /// assert_eq!(HeadPlan::new(&rows, |_| true).words(), [0, 2, 0, 2, 2, 3, 7, 4, 1]);
@@ -45,12 +45,6 @@ impl HeadPlan {
         Self { words, n_groups, n_rows, n_hidden: rows.n_hidden(), vocab: rows.vocab() }
     }
 
-    /// What the device is given
-    #[must_use]
-    pub fn words(&self) -> &[u32] {
-        &self.words
-    }
-
     /// Hidden rows that are read
     #[must_use]
     pub fn n_groups(&self) -> usize {
@@ -63,17 +57,22 @@ impl HeadPlan {
         self.n_rows
     }
 
-    pub(crate) fn check(&self, words: Slice<'_, u32>, shape: HeadShape) {
-        assert_eq!(words.len(), self.words.len(), "`words` must be those of the plan");
+    pub(crate) fn check(&self, shape: HeadShape) {
         assert!(self.n_hidden <= shape.n_hidden, "the plan is for {} hidden rows", self.n_hidden);
         assert!(self.vocab <= shape.vocab, "the plan is for a vocabulary of {}", self.vocab);
+    }
+}
+
+impl Plan for HeadPlan {
+    fn words(&self) -> &[u32] {
+        &self.words
     }
 }
 
 /// A plan's words on the device, taken apart
 #[derive(Clone, Copy)]
 pub(crate) struct Groups<'a> {
-    pub(crate) hidden_rows: Slice<'a, u32>,
+    pub(crate) hidden_rows: Indices<'a>,
     pub(crate) first_rows: Slice<'a, u32>,
     pub(crate) end_rows: Slice<'a, u32>,
     pub(crate) targets: Slice<'a, u32>,
@@ -81,11 +80,11 @@ pub(crate) struct Groups<'a> {
 
 impl<'a> Groups<'a> {
     /// The groups `range` of a plan
-    pub(crate) fn new(plan: &HeadPlan, words: Slice<'a, u32>, range: Range<usize>) -> Self {
-        let n = plan.n_groups;
+    pub(crate) fn new(placed: Placed<'a, HeadPlan>, range: Range<usize>) -> Self {
+        let (&HeadPlan { n_groups: n, n_hidden, .. }, words) = (placed.plan(), placed.words());
         let part = |i: usize| words.range(i * n + range.start..i * n + range.end);
         Self {
-            hidden_rows: part(0),
+            hidden_rows: Indices { words: part(0), end: n_hidden },
             first_rows: part(1),
             end_rows: part(2),
             targets: words.range(3 * n..words.len()),
@@ -93,6 +92,6 @@ impl<'a> Groups<'a> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.hidden_rows.len()
+        self.hidden_rows.words.len()
     }
 }

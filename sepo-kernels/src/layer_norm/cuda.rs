@@ -5,6 +5,7 @@ use crate::device::{
     Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, n_parts, sum_partials,
     threads_for,
 };
+use crate::shape::assert_shape;
 
 pub(crate) static SOURCE: Source = Source {
     op: "layer_norm",
@@ -55,7 +56,7 @@ pub fn layer_norm<T: Float>(
     let LayerNormOutput { mut y, mut mean, mut inv_std } = output;
     let (d, n_rows) = (weight.len(), mean.len());
     let (added, mut sum) = residual.unzip();
-    assert_eq!(x.len(), n_rows * d, "`x` must be [{n_rows}, {d}]");
+    assert_shape("`x`", x.len(), [n_rows, d]);
     assert_eq!(bias.len(), d, "`bias` must be as long as `weight`");
     assert_eq!(inv_std.len(), n_rows, "statistics must have one value a row");
     assert_eq!(y.len(), x.len(), "`y` must be as long as `x`");
@@ -131,7 +132,7 @@ pub fn layer_norm_backward<T: Float>(
     let LayerNormForward { x, weight, mean, inv_std } = forward;
     let LayerNormGrads { mut dx, dweight, dbias, partials } = grads;
     let (d, n_rows) = (weight.len(), mean.len());
-    assert_eq!(x.len(), n_rows * d, "`x` must be [{n_rows}, {d}]");
+    assert_shape("`x`", x.len(), [n_rows, d]);
     assert_eq!(inv_std.len(), n_rows, "statistics must have one value a row");
     assert_eq!((dy.len(), dx.len()), (x.len(), x.len()), "`dy` and `dx` must be as long as `x`");
     assert_eq!((dweight.len(), dbias.len()), (d, d), "`dweight` and `dbias` must be [{d}]");

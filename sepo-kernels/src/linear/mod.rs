@@ -2,6 +2,7 @@
 
 mod cpu;
 
+use crate::shape::assert_shape;
 use crate::{Precision, Write};
 
 /// Sizes of a linear map
@@ -18,9 +19,9 @@ pub struct LinearShape {
 impl LinearShape {
     fn check(&self, x: &[f32], weight: &[f32], y: &[f32]) {
         let &Self { n_rows, d_in, d_out } = self;
-        assert_eq!(x.len(), n_rows * d_in, "the input side must be [{n_rows}, {d_in}]");
-        assert_eq!(weight.len(), d_out * d_in, "the weight must be [{d_out}, {d_in}]");
-        assert_eq!(y.len(), n_rows * d_out, "the output side must be [{n_rows}, {d_out}]");
+        assert_shape("the input side", x.len(), [n_rows, d_in]);
+        assert_shape("the weight", weight.len(), [d_out, d_in]);
+        assert_shape("the output side", y.len(), [n_rows, d_out]);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::device::{
     Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, n_parts, sum_partials,
     threads_for,
 };
+use crate::shape::assert_shape;
 
 pub(crate) static SOURCE: Source = Source {
     op: "rms_norm",
@@ -42,7 +43,7 @@ pub fn rms_norm<T: Float>(
     let RmsNormInput { x, residual, weight, eps } = input;
     let (d, n_rows) = (weight.len(), inv_rms.len());
     let (added, mut sum) = residual.unzip();
-    assert_eq!(x.len(), n_rows * d, "`x` must be [{n_rows}, {d}]");
+    assert_shape("`x`", x.len(), [n_rows, d]);
     assert_eq!(y.len(), x.len(), "`y` must be as long as `x`");
     assert!(added.is_none_or(|added| added.len() == x.len()), "`added` must be as long as `x`");
     assert!(sum.as_ref().is_none_or(|sum| sum.len() == x.len()), "`sum` must be as long as `x`");
@@ -110,7 +111,7 @@ pub fn rms_norm_backward<T: Float>(
     let RmsNormForward { x, weight, inv_rms } = forward;
     let RmsNormGrads { mut dx, dweight, partials } = grads;
     let (d, n_rows) = (weight.len(), inv_rms.len());
-    assert_eq!(x.len(), n_rows * d, "`x` must be [{n_rows}, {d}]");
+    assert_shape("`x`", x.len(), [n_rows, d]);
     assert_eq!((dy.len(), dx.len()), (x.len(), x.len()), "`dy` and `dx` must be as long as `x`");
     assert_eq!(dweight.len(), d, "`dweight` must be [{d}]");
     assert!(d <= 24_576, "{d} values a row need more shared memory than a block has");

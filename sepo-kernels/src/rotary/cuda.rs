@@ -1,6 +1,10 @@
 //! Rotary position embedding on a device
 
-use crate::device::{Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of};
+use super::plan::RotaryPlan;
+use crate::device::{
+    Arg, DeviceError, Executor, Float, Kernel, Launch, Placed, Slice, SliceMut, Source, blocks_of,
+};
+use crate::shape::{assert_shape, n_values};
 
 pub(crate) static SOURCE: Source =
     Source { op: "rotary", text: include_str!("rotary.cu"), kernels: &["rotary_f32", "rotary_bf16"] };
@@ -14,19 +18,18 @@ pub struct RotaryAngles<'a> {
     pub sin: Slice<'a, f32>,
     /// values of a head that are turned
     pub rotary_dim: usize,
-    /// position of each token, `[n_tokens]`, below the table's number of positions
-    pub positions: Slice<'a, u32>,
+    /// position of each token, below the table's number of positions
+    pub positions: Placed<'a, RotaryPlan>,
 }
 
 /// As [`rotary`](crate::rotary) on the CPU, in place of `x`, `[n_tokens, n_heads, head_dim]`
-///
-/// Positions are not looked at: who copied them to the device has checked them.
 ///
 /// # Errors
 /// Where the launch fails.
 ///
 /// # Panics
-/// Where a slice does not have its shape, or heads are narrower than `rotary_dim`.
+/// Where a slice does not have its shape, heads are narrower than `rotary_dim`, or the table has fewer positions than the
+/// plan.
 pub fn rotary<T: Float>(
     on: &impl Executor,
     x: SliceMut<'_, T>,
@@ -63,11 +66,14 @@ fn turn<T: Float>(
     direction: f32,
 ) -> Result<(), DeviceError> {
     let RotaryAngles { cos, sin, rotary_dim, positions } = angles;
+    let (plan, positions) = (positions.plan(), positions.words());
     let (n_tokens, half) = (positions.len(), rotary_dim / 2);
-    assert_eq!(x.len(), n_tokens * n_heads * head_dim, "`x` must be [{n_tokens}, {n_heads}, {head_dim}]");
+    assert_shape("`x`", x.len(), [n_tokens, n_heads, head_dim]);
     assert!(rotary_dim.is_multiple_of(2) && rotary_dim <= head_dim, "{rotary_dim} values of {head_dim}");
     assert!(half == 0 || cos.len().is_multiple_of(half), "`cos` must be rows of {half}");
     assert_eq!(sin.len(), cos.len(), "`sin` must be as long as `cos`");
+    let n_positions = plan.n_positions();
+    assert!(cos.len() >= n_values([n_positions, half]), "`cos` must have {n_positions} rows of {half}");
     if x.is_empty() || half == 0 {
         return Ok(());
     }
@@ -90,6 +96,6 @@ fn turn<T: Float>(
         ],
     };
     // SAFETY: the list is the kernel's; each thread touches values of `x` of its own, and row `positions[t]` of the table,
-    // which the caller vouches for.
+    // which has as many rows as the plan whose words these are asks for.
     unsafe { on.launch(&launch) }
 }

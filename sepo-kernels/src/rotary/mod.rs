@@ -3,7 +3,11 @@
 mod cpu;
 #[cfg(feature = "cuda")]
 pub(crate) mod cuda;
+#[cfg(feature = "cuda")]
+pub(crate) mod plan;
 mod table;
+
+use crate::shape::{assert_shape, n_values};
 
 pub use table::{RotaryConfig, RotaryScaling, RotaryTable};
 
@@ -33,8 +37,8 @@ pub use table::{RotaryConfig, RotaryScaling, RotaryTable};
 /// assert_eq!(x, [1.0, 0.0, 7.0, 1.0_f32.cos(), 1.0_f32.sin(), 7.0]);
 /// ```
 pub fn rotary(x: &mut [f32], positions: &[u32], table: &RotaryTable, n_heads: usize, head_dim: usize) {
-    check(x, positions, table, n_heads * head_dim, head_dim);
-    cpu::rotate(x, positions, table, n_heads * head_dim, head_dim, 1.0);
+    let token_len = check(x, positions, table, n_heads, head_dim);
+    cpu::rotate(x, positions, table, token_len, head_dim, 1.0);
 }
 
 /// The gradient of [`rotary`] with respect to its input, in place of the gradient of its output
@@ -62,17 +66,18 @@ pub fn rotary_backward(
     n_heads: usize,
     head_dim: usize,
 ) {
-    check(dx, positions, table, n_heads * head_dim, head_dim);
-    cpu::rotate(dx, positions, table, n_heads * head_dim, head_dim, -1.0);
+    let token_len = check(dx, positions, table, n_heads, head_dim);
+    cpu::rotate(dx, positions, table, token_len, head_dim, -1.0);
 }
 
-fn check(x: &[f32], positions: &[u32], table: &RotaryTable, token_len: usize, head_dim: usize) {
-    let n_tokens = positions.len();
-    assert_eq!(x.len(), n_tokens * token_len, "`x` must be [{n_tokens}, {token_len}]");
+/// Checks what is turned; returns the values of a token
+fn check(x: &[f32], positions: &[u32], table: &RotaryTable, n_heads: usize, head_dim: usize) -> usize {
+    assert_shape("`x`", x.len(), [positions.len(), n_heads, head_dim]);
     let rotary_dim = table.rotary_dim();
     assert!(rotary_dim <= head_dim, "{rotary_dim} rotary values do not fit heads of {head_dim}");
     let (last, n_positions) = (positions.iter().max(), table.n_positions());
     if let Some(&last) = last {
         assert!((last as usize) < n_positions, "position {last} is past a table of {n_positions}");
     }
+    n_values([n_heads, head_dim])
 }

@@ -1,7 +1,7 @@
 //! Segment-wise selection on a device
 
 use super::Extreme;
-use crate::device::{Arg, DeviceError, Executor, Kernel, Launch, Slice, SliceMut, Source};
+use crate::device::{Arg, DeviceError, Executor, Kernel, Launch, Placed, Plan, Slice, SliceMut, Source};
 use crate::error::{KernelError, check_offsets};
 
 pub(crate) static SOURCE: Source =
@@ -10,7 +10,7 @@ pub(crate) static SOURCE: Source =
 /// Scores of a segment that a block keeps in shared memory
 const MOST_CACHED: u32 = 4096;
 
-/// Which scores form a segment and how many of each are wanted, checked; [`words`](Self::words) go to the device
+/// Which scores form a segment and how many of each are wanted, checked; placed on the device once a batch
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopkPlan {
     // where each segment starts, and the end; where its selected ones go, and the end
@@ -54,12 +54,6 @@ impl TopkPlan {
         Ok(Self { words, n_segments, n_scores, n_selected })
     }
 
-    /// What the device is given
-    #[must_use]
-    pub fn words(&self) -> &[u32] {
-        &self.words
-    }
-
     /// Scores wanted of all segments together
     #[must_use]
     pub fn n_selected(&self) -> usize {
@@ -80,12 +74,17 @@ impl TopkPlan {
     }
 }
 
+impl Plan for TopkPlan {
+    fn words(&self) -> &[u32] {
+        &self.words
+    }
+}
+
 /// As [`segment_topk`](crate::segment_topk) on the CPU, the same indices whatever the ties
 ///
 /// # Shapes
 /// | argument | shape |
 /// |---|---|
-/// | `words` | the plan's, on the device |
 /// | `scores` | as many as the plan's offsets cover |
 /// | `selected` | [`TopkPlan::n_selected`] flat indices, ascending |
 /// | `first_nan` | one value, at first `u32::MAX`; lowered to the index of a score that is not a number, for [`TopkPlan::check_nan`] |
@@ -98,13 +97,13 @@ impl TopkPlan {
 #[expect(unsafe_code, reason = "a launch")]
 pub fn segment_topk(
     on: &impl Executor,
-    (plan, words): (&TopkPlan, Slice<'_, u32>),
+    placed: Placed<'_, TopkPlan>,
     scores: Slice<'_, f32>,
     extreme: Extreme,
     mut selected: SliceMut<'_, u32>,
     mut first_nan: SliceMut<'_, u32>,
 ) -> Result<(), DeviceError> {
-    assert_eq!(words.len(), plan.words.len(), "`words` must be those of the plan");
+    let (plan, words) = (placed.plan(), placed.words());
     assert_eq!(scores.len(), plan.n_scores, "the plan is for {} scores", plan.n_scores);
     assert_eq!(selected.len(), plan.n_selected, "the plan selects {}", plan.n_selected);
     assert_eq!(first_nan.len(), 1, "there is one first score that is not a number");
@@ -130,7 +129,7 @@ pub fn segment_topk(
             Arg::U32(flip),                     // u32 flip
         ],
     };
-    // SAFETY: the list is the kernel's; the plan's starts ascend to the number of scores, no segment is asked for more
-    // than it has, and each block writes the part of `selected` that the plan gives it.
+    // SAFETY: the list is the kernel's; the words are the plan's, whose starts ascend to the number of scores, no segment is
+    // asked for more than it has, and each block writes the part of `selected` that the plan gives it.
     unsafe { on.launch(&launch) }
 }

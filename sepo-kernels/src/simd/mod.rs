@@ -65,6 +65,29 @@ impl<L: Loop> WithSimd for Dispatched<L> {
     }
 }
 
+/// The instruction set that this machine runs the loops of this crate with: `avx512`, `avx2`, `neon`, or `baseline` for what every
+/// processor of the kind has
+///
+/// Sums are taken in the order of its lanes, so results of two machines agree bit for bit only where it is the same.
+///
+/// # Examples
+///
+/// ```
+/// assert!(["avx512", "avx2", "neon", "baseline"].contains(&sepo_kernels::instruction_set()));
+/// ```
+#[must_use]
+pub fn instruction_set() -> &'static str {
+    match Arch::new() {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V4(_) => "avx512",
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Arch::V3(_) => "avx2",
+        #[cfg(target_arch = "aarch64")]
+        Arch::Neon(_) => "neon",
+        _ => "baseline",
+    }
+}
+
 /// What `body` returns, run with the best instructions of the machine
 #[inline(always)]
 pub(crate) fn vectorized<L: Loop>(body: L) -> L::Output {

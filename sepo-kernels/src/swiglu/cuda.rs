@@ -1,6 +1,7 @@
 //! The gated activation on a device
 
 use crate::device::{Arg, DeviceError, Executor, Float, Kernel, Launch, Slice, SliceMut, Source, blocks_of};
+use crate::shape::{assert_shape, n_values};
 
 pub(crate) static SOURCE: Source = Source {
     op: "swiglu",
@@ -80,14 +81,14 @@ pub fn swiglu_backward<T: Float>(
         block: THREADS,
         shared_bytes: 0,
         args: &[
-            Arg::read(gate),                     // const T *gate
-            Arg::read(up),                       // const T *up
-            Arg::read(dout),                     // const T *dout
-            Arg::Write(gate.address(), T::KIND), // T *dgate
-            Arg::Write(up.address(), T::KIND),   // T *dup
-            Arg::count(n_rows),                  // u32 n_rows
-            Arg::count(d),                       // u32 d
-            Arg::count(2 * d),                   // u32 stride
+            Arg::read(gate),            // const T *gate
+            Arg::read(up),              // const T *up
+            Arg::read(dout),            // const T *dout
+            Arg::Write(gate.pointer()), // T *dgate
+            Arg::Write(up.pointer()),   // T *dup
+            Arg::count(n_rows),         // u32 n_rows
+            Arg::count(d),              // u32 d
+            Arg::count(2 * d),          // u32 stride
         ],
     };
     // SAFETY: the list is the kernel's; `gate_up` is borrowed to be written, and each thread reads its values of it before
@@ -98,6 +99,6 @@ pub fn swiglu_backward<T: Float>(
 fn check<T: Float>(gate_up: Slice<'_, T>, out_len: usize, d: usize) -> usize {
     let n_rows = out_len.checked_div(d).unwrap_or(0);
     assert_eq!(out_len, n_rows * d, "`out` must be rows of {d}");
-    assert_eq!(gate_up.len(), 2 * out_len, "`gate_up` must be [{n_rows}, {}]", 2 * d);
+    assert_shape("`gate_up`", gate_up.len(), [n_rows, n_values([2, d])]);
     n_rows
 }

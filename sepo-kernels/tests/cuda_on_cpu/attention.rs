@@ -30,14 +30,12 @@ fn compare<T: Rounded>(on: &Machine, layout: AttentionLayout<'_>, shape: Attenti
     let (q, k, v) =
         (values::<T>(seed, n_q, 2.0), values::<T>(seed + 1, n_kv, 2.0), values::<T>(seed + 2, n_kv, 1.0));
     let dout = values::<T>(seed + 3, n_q, 1.0);
-    let plan = AttentionPlan::new(layout, shape.window);
-    let words = on.memory(plan.words());
+    let plan = on.place(AttentionPlan::new(layout, shape.window));
     let (at_q, at_k, at_v, at_dout) = (on.memory(&q), on.memory(&k), on.memory(&v), on.memory(&dout));
     let input = AttentionInput { q: at_q.slice(), k: at_k.slice(), v: at_v.slice(), shape };
     let n_rows = n_queries * shape.n_heads;
     let (mut at_out, mut at_lse) = (on.garbage::<T>(n_q), on.garbage::<f32>(n_rows));
-    let with_plan = (&plan, words.slice());
-    cuda::attention(on, input, with_plan, at_out.slice_mut(), at_lse.slice_mut()).expect("a launch");
+    cuda::attention(on, input, plan.view(), at_out.slice_mut(), at_lse.slice_mut()).expect("a launch");
 
     let (q, k, v, dout) = (floats(&q), floats(&k), floats(&v), floats(&dout));
     let (mut out, mut lse) = (vec![0.0; n_q], vec![0.0; n_rows]);
@@ -58,7 +56,7 @@ fn compare<T: Rounded>(on: &Machine, layout: AttentionLayout<'_>, shape: Attenti
         dv: at_dv.slice_mut(),
         delta: delta.slice_mut(),
     };
-    cuda::attention_backward(on, input, with_plan, output, grads).expect("a launch");
+    cuda::attention_backward(on, input, plan.view(), output, grads).expect("a launch");
     let (mut dq, mut dk, mut dv) = (vec![0.0; n_q], vec![0.0; n_kv], vec![0.0; n_kv]);
     let forward = AttentionForward { q: &q, k: &k, v: &v, out: &floats(&rounded), lse: &lse };
     let grads = AttentionGrads { dq: &mut dq, dk: &mut dk, dv: &mut dv };

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "wrong launches are made on purpose")]
 
 use crate::process::OnCpu;
-use sepo_kernels::cuda::{Arg, Element, ElementKind, Executor, Kernel, Launch, Source};
+use sepo_kernels::cuda::{Arg, Element, ElementKind, Executor, Kernel, Launch, Pointer, Source};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) static SOURCE: Source = Source {
@@ -11,6 +11,10 @@ pub(crate) static SOURCE: Source = Source {
     text: include_str!("faults.cu"),
     kernels: &["reads_beyond", "shares_beyond", "leaves_early", "lacks_a_barrier", "shuffles_alone"],
 };
+
+fn floats_at(on: &OnCpu, address: u64) -> Pointer {
+    Pointer { owner: Some(on.id()), address, kind: f32::KIND }
+}
 
 fn launch(on: &OnCpu, name: &'static str, shared_bytes: u32, args: &[Arg]) {
     let kernel = Kernel { source: &SOURCE, name };
@@ -22,7 +26,7 @@ fn launch(on: &OnCpu, name: &'static str, shared_bytes: u32, args: &[Arg]) {
 /// What is said of a launch that must fail
 fn said(name: &'static str, shared_bytes: u32, more: &[Arg]) -> Option<String> {
     let on = OnCpu::new(1)?;
-    let args = [&[Arg::Write(on.allocate(64 * 4), f32::KIND)], more].concat();
+    let args = [&[Arg::Write(floats_at(&on, on.allocate(64 * 4)))], more].concat();
     let failed = catch_unwind(AssertUnwindSafe(|| launch(&on, name, shared_bytes, &args)));
     let said = failed.expect_err("the mistake is seen");
     Some(said.downcast_ref::<String>().expect("what the process said").clone())
@@ -35,7 +39,7 @@ fn a_value_beyond_an_array_or_beyond_shared_memory_is_seen() {
     }
     let Some(on) = OnCpu::new(1) else { return };
     let (from, to) = (on.allocate(64 * 4), on.allocate(64 * 4));
-    let args = |n| [Arg::Read(from, f32::KIND), Arg::Write(to, f32::KIND), Arg::U32(n)];
+    let args = |n| [Arg::Read(floats_at(&on, from)), Arg::Write(floats_at(&on, to)), Arg::U32(n)];
     launch(&on, "reads_beyond", 0, &args(63));
     let failed = catch_unwind(AssertUnwindSafe(|| launch(&on, "reads_beyond", 0, &args(64))));
     let said_of_reading = failed.expect_err("the mistake is seen");
@@ -61,7 +65,7 @@ fn a_missing_barrier_shows_in_an_order_of_threads_or_to_the_sanitizer() {
     let backwards: Vec<f32> = (0..64_u8).rev().map(f32::from).collect();
     let wrong = [1, 77].into_iter().filter_map(OnCpu::new).any(|on| {
         let y = on.allocate(64 * 4);
-        let args = [Arg::Write(y, f32::KIND)];
+        let args = [Arg::Write(floats_at(&on, y))];
         let ran = catch_unwind(AssertUnwindSafe(|| launch(&on, "lacks_a_barrier", 0, &args)));
         ran.is_err() || on.read::<f32>(y, 64) != backwards
     });
@@ -70,7 +74,8 @@ fn a_missing_barrier_shows_in_an_order_of_threads_or_to_the_sanitizer() {
 
 #[test]
 fn a_list_of_other_arguments_is_seen() {
-    for more in [&[Arg::U32(1)][..], &[Arg::Read(0, ElementKind::Bf16)]] {
+    let null = Pointer { owner: None, address: 0, kind: ElementKind::Bf16 };
+    for more in [&[Arg::U32(1)][..], &[Arg::Read(null)]] {
         let Some(said) = said("leaves_early", 0, more) else { return };
         assert!(said.contains("takes f*!") && said.contains("was given f*!"), "{said}");
     }

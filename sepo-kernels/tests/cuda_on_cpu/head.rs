@@ -1,6 +1,6 @@
 //! The fused head, with and without divergences, over chunks and tiles that do not divide anything
 
-use crate::machine::{Machine, Memory, machines};
+use crate::machine::{Machine, Memory, machines, said_by};
 use crate::naive::{divergences, head, wide};
 use crate::rounding::{Rounded, floats, values};
 use rand::{RngExt, SeedableRng};
@@ -90,27 +90,24 @@ fn compare_logps<T: Rounded>(on: &Machine, shape: HeadShape, seed: u64) {
     let (at_hidden, at_head) = (on.memory(&hidden), on.memory(&lm_head));
     let input = input(at_hidden.slice(), at_head.slice(), shape);
 
-    let plan = HeadPlan::new(&rows, |_| true);
-    let words = on.memory(plan.words());
-    let mut buffers = Buffers::new(on, &plan, shape, 1);
+    let plan = on.place(HeadPlan::new(&rows, |_| true));
+    let mut buffers = Buffers::new(on, plan.plan(), shape, 1);
     let (mut logps, mut lse) = (on.garbage(rows.len()), on.garbage(n_hidden));
-    let at = (&plan, words.slice());
-    cuda::gather_logps(on, input, at, buffers.lend(), logps.slice_mut(), lse.slice_mut()).expect("launches");
+    cuda::gather_logps(on, input, plan.view(), buffers.lend(), logps.slice_mut(), lse.slice_mut())
+        .expect("launches");
     assert_near(&logps.read(), &head::forward(&wide_hidden, &wide_head, &rows, shape), 2e-6);
 
     // Some rows have no gradient, and with them some hidden rows; those keep what stands in `dhidden`.
     let dlogps: Vec<f64> =
         (0..rows.len()).map(|row| if row % 4 < 2 { 0.0 } else { rng.random::<f64>() - 0.5 }).collect();
     let expected = head::backward(&wide_hidden, &wide_head, &rows, &dlogps, shape);
-    let plan = HeadPlan::new(&rows, |row| dlogps[row] != 0.0);
-    let words = on.memory(plan.words());
+    let plan = on.place(HeadPlan::new(&rows, |row| dlogps[row] != 0.0));
     let (mut dhidden, mut dlm_head) =
         (on.memory(&vec![T::of(0.0); hidden.len()]), on.memory(&vec![0.0_f32; lm_head.len()]));
     let grads = HeadGrads { dhidden: dhidden.slice_mut(), dlm_head: dlm_head.slice_mut() };
     let at_dlogps = on.memory(&dlogps);
     let given = (lse.slice(), at_dlogps.slice());
-    let at = (&plan, words.slice());
-    cuda::gather_logps_backward(on, input, at, buffers.lend(), given, grads).expect("launches");
+    cuda::gather_logps_backward(on, input, plan.view(), buffers.lend(), given, grads).expect("launches");
     assert_gradient::<T>(&floats(&dhidden.read()), &expected.dhidden, &expected.dhidden_terms);
     assert_gradient::<T>(&dlm_head.read(), &expected.dlm_head, &expected.dlm_head_terms);
 }
@@ -144,10 +141,9 @@ fn compare_divergences<T: Rounded>(on: &Machine, shape: HeadShape, seed: u64) {
         .map(|((hidden, lm_head), (_, _, shape))| input(hidden.slice(), lm_head.slice(), *shape))
         .collect();
 
-    let plan = HeadPlan::new(&rows, |_| true);
-    let words = on.memory(plan.words());
-    let lens = HeadBufferLens::of(&plan, shape, TILING);
-    let mut buffers = Buffers::new(on, &plan, shape, 2);
+    let plan = on.place(HeadPlan::new(&rows, |_| true));
+    let lens = HeadBufferLens::of(plan.plan(), shape, TILING);
+    let mut buffers = Buffers::new(on, plan.plan(), shape, 2);
     let (mut packed_other, mut logits_other) = (on.garbage::<T>(lens.packed), on.garbage(lens.logits));
     let mut difference = on.garbage(2 * lens.chunk);
     let n_rows = rows.len();
@@ -166,8 +162,7 @@ fn compare_divergences<T: Rounded>(on: &Machine, shape: HeadShape, seed: u64) {
         reverse_kl: reverse_kl.slice_mut(),
         lse: lse.slice_mut(),
     };
-    let at = (&plan, words.slice());
-    cuda::gather_divergences(on, inputs[0], &inputs[1..], at, lent, output).expect("launches");
+    cuda::gather_divergences(on, inputs[0], &inputs[1..], plan.view(), lent, output).expect("launches");
     let expected = divergences::forward(&naive[0], &naive[1..], &rows);
     assert_near(&logps.read(), &expected.logps, 2e-6);
     assert_near(&forward_kl.read(), &expected.forward_kl, 1e-5);
@@ -192,8 +187,17 @@ fn compare_divergences<T: Rounded>(on: &Machine, shape: HeadShape, seed: u64) {
     let (mut dhidden, mut dlm_head) =
         (on.memory(&vec![T::of(0.0); n_hidden * d_model]), on.memory(&vec![0.0_f32; vocab * d_model]));
     let (to_hidden, to_head) = (dhidden.slice_mut(), dlm_head.slice_mut());
-    cuda::gather_divergences_backward(on, inputs[0], &inputs[1..], at, lent, given, to_hidden, to_head)
-        .expect("launches");
+    cuda::gather_divergences_backward(
+        on,
+        inputs[0],
+        &inputs[1..],
+        plan.view(),
+        lent,
+        given,
+        to_hidden,
+        to_head,
+    )
+    .expect("launches");
     assert_gradient::<T>(&floats(&dhidden.read()), &expected.dhidden, &expected.dhidden_terms);
     assert_gradient::<T>(&dlm_head.read(), &expected.dlm_head, &expected.dlm_head_terms);
 }
@@ -223,5 +227,23 @@ fn divergences_and_gradients_agree_with_all_logits_in_f64() {
             compare_divergences::<f32>(&on, shape, seed);
             compare_divergences::<Bf16>(&on, shape, seed);
         }
+    }
+}
+
+/// In a release build the product of the sizes wrapped to the length of `hidden`.
+#[test]
+fn sizes_whose_product_wraps_are_refused() {
+    let shape = HeadShape { n_hidden: (1 << 63) + 1, d_model: 2, vocab: 1 };
+    let rows = Rows::new(vec![], vec![], 0, 1).expect("none");
+    for on in machines() {
+        let plan = on.place(HeadPlan::new(&rows, |_| true));
+        let (hidden, lm_head) = (on.memory(&[1.0; 2]), on.memory(&[1.0; 2]));
+        let mut buffers = Buffers::<f32>::new(&on, plan.plan(), HeadShape { n_hidden: 1, ..shape }, 1);
+        let (mut logps, mut lse) = (on.garbage(0), on.garbage(1));
+        let said = said_by(|| {
+            let input = input(hidden.slice(), lm_head.slice(), shape);
+            cuda::gather_logps(&on, input, plan.view(), buffers.lend(), logps.slice_mut(), lse.slice_mut())
+        });
+        assert!(said.contains("`hidden` must be [9223372036854775809, 2]"), "{said}");
     }
 }

@@ -5,8 +5,10 @@
 
 use crate::process::{Bytes, OnCpu};
 use sepo_kernels::cuda::{
-    Device, DeviceError, DeviceMemory, Element, Executor, Launch, MatrixProduct, Slice, SliceMut,
+    self, Device, DeviceError, DeviceMemory, Element, Executor, ExecutorId, Launch, MatrixProduct, Placed,
+    Plan, Slice, SliceMut,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An executor with memory
 pub(crate) enum Machine {
@@ -31,6 +33,12 @@ pub(crate) fn machines() -> Vec<Machine> {
         }
     }
     machines
+}
+
+/// What is said of a call that must be refused
+pub(crate) fn said_by(call: impl FnOnce() -> Result<(), DeviceError>) -> String {
+    let refused = catch_unwind(AssertUnwindSafe(call)).expect_err("a refusal");
+    refused.downcast_ref::<String>().expect("a message").clone()
 }
 
 /// Values in the memory of a [`Machine`]
@@ -62,8 +70,8 @@ impl Machine {
 impl<T: Element + Bytes> Memory<'_, T> {
     pub(crate) fn slice(&self) -> Slice<'_, T> {
         match self {
-            // SAFETY: the process has allocated as many values, and keeps them as long as `self` lives.
-            &Self::Cpu { address, len, .. } => unsafe { Slice::from_raw(address, len) },
+            // SAFETY: the process has allocated as many values, as aligned as any, and keeps them as long as `self` lives.
+            &Self::Cpu { on, address, len } => unsafe { Slice::from_raw(on.id(), address, len) },
             Self::Gpu(memory) => memory.slice(),
         }
     }
@@ -71,7 +79,7 @@ impl<T: Element + Bytes> Memory<'_, T> {
     pub(crate) fn slice_mut(&mut self) -> SliceMut<'_, T> {
         match self {
             // SAFETY: as above, and `self` is borrowed for as long.
-            &mut Self::Cpu { address, len, .. } => unsafe { SliceMut::from_raw(address, len) },
+            &mut Self::Cpu { on, address, len } => unsafe { SliceMut::from_raw(on.id(), address, len) },
             Self::Gpu(memory) => memory.slice_mut(),
         }
     }
@@ -85,6 +93,39 @@ impl<T: Element + Bytes> Memory<'_, T> {
     }
 }
 
+/// A plan and its words in the memory of a [`Machine`]
+pub(crate) enum PlanMemory<'a, P: Plan> {
+    Cpu { plan: P, words: Memory<'a, u32> },
+    Gpu(cuda::PlanMemory<P>),
+}
+
+impl Machine {
+    /// The plan, and memory that holds its words
+    pub(crate) fn place<P: Plan>(&self, plan: P) -> PlanMemory<'_, P> {
+        match self {
+            Self::Cpu(_) => PlanMemory::Cpu { words: self.memory(plan.words()), plan },
+            Self::Gpu(device) => PlanMemory::Gpu(device.place(plan).expect("memory")),
+        }
+    }
+}
+
+impl<P: Plan> PlanMemory<'_, P> {
+    pub(crate) fn plan(&self) -> &P {
+        match self {
+            Self::Cpu { plan, .. } => plan,
+            Self::Gpu(memory) => memory.plan(),
+        }
+    }
+
+    pub(crate) fn view(&self) -> Placed<'_, P> {
+        match self {
+            // SAFETY: `place` has written the words of the plan there, and nobody can write others.
+            Self::Cpu { plan, words } => unsafe { Placed::from_raw(plan, words.slice()) },
+            Self::Gpu(memory) => memory.view(),
+        }
+    }
+}
+
 impl<T: Element + Bytes> Drop for Memory<'_, T> {
     fn drop(&mut self) {
         if let &mut Self::Cpu { on, address, .. } = self {
@@ -94,6 +135,13 @@ impl<T: Element + Bytes> Drop for Memory<'_, T> {
 }
 
 impl Executor for Machine {
+    fn id(&self) -> ExecutorId {
+        match self {
+            Self::Cpu(on) => on.id(),
+            Self::Gpu(device) => device.id(),
+        }
+    }
+
     unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
         match self {
             // SAFETY: the caller's.

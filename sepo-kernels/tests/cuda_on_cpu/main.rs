@@ -19,6 +19,7 @@ mod head;
 mod layer_norm;
 mod machine;
 mod optimizer;
+mod owners;
 mod process;
 mod rms_norm;
 mod rounding;

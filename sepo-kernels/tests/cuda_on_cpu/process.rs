@@ -4,7 +4,7 @@
 
 use crate::build::program;
 use sepo_kernels::cuda::{
-    Arg, Bf16, DeviceError, Element, ElementKind, Executor, Launch, Matrix, MatrixProduct,
+    Arg, Bf16, DeviceError, Element, ElementKind, Executor, ExecutorId, Kernel, Launch, Matrix, MatrixProduct,
 };
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -12,6 +12,7 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A process that serves memory and launches; see `server.h`
 pub(crate) struct OnCpu {
+    id: ExecutorId,
     process: RefCell<Process>,
     /// decides in which order threads run
     seed: u32,
@@ -95,7 +96,11 @@ impl OnCpu {
             .expect("the program was just built");
         let (to, from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
         let said = child.stderr.take().expect("piped");
-        Some(Self { process: RefCell::new(Process { child, to, from, said }), seed })
+        Some(Self {
+            id: ExecutorId::unique(),
+            process: RefCell::new(Process { child, to, from, said }),
+            seed,
+        })
     }
 
     /// Where as many bytes are from now on
@@ -156,8 +161,8 @@ fn type_of(arg: &Arg) -> String {
         Arg::F64(_) => "d".into(),
         Arg::U32(_) => "u".into(),
         Arg::U64(_) => "U".into(),
-        Arg::Read(_, kind) => format!("{}*", letter(kind)),
-        Arg::Write(_, kind) => format!("{}*!", letter(kind)),
+        Arg::Read(to) => format!("{}*", letter(to.kind)),
+        Arg::Write(to) => format!("{}*!", letter(to.kind)),
     }
 }
 
@@ -170,8 +175,12 @@ fn put_matrix(matrix: &Matrix, to: &mut Vec<u8>) {
 }
 
 impl Executor for OnCpu {
+    fn id(&self) -> ExecutorId {
+        self.id
+    }
+
     unsafe fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
-        assert!(launch.kernel.source.kernels.contains(&launch.kernel.name), "{:?}", launch.kernel.name);
+        launch.check(self.id);
         let mut request = vec![b'L'];
         put_text(&format!("{}/{}", launch.kernel.source.op, launch.kernel.name), &mut request);
         for n in launch.grid.into_iter().chain([launch.block, launch.shared_bytes, self.seed]) {
@@ -185,12 +194,15 @@ impl Executor for OnCpu {
         let mut process = self.process.borrow_mut();
         process.send(&request);
         process.receive(&mut [0]);
+        // The process has compared the list with the compiled kernel: what a device counts in the text must be as many.
+        let Kernel { source, name } = launch.kernel;
+        assert_eq!(source.n_parameters(name), Some(launch.args.len()), "parameters of `{name}`");
         Ok(())
     }
 
     unsafe fn matmul(&self, product: &MatrixProduct) -> Result<(), DeviceError> {
         let &MatrixProduct { a, b, out, m, n, k, scale, add } = product;
-        assert_eq!(a.kind, b.kind, "cuBLASLt multiplies matrices of one type");
+        product.check(self.id);
         for matrix in [a, b, out] {
             assert!(matrix.row_stride == 1 || matrix.column_stride == 1, "{matrix:?}");
         }

@@ -12,13 +12,11 @@ fn on_machine(
     counts: &[usize],
     extreme: Extreme,
 ) -> Result<Vec<u32>, KernelError> {
-    let plan = TopkPlan::new(offsets, counts)?;
-    let (words, at_scores) = (on.memory(plan.words()), on.memory(scores));
-    let (mut selected, mut first_nan) = (on.garbage(plan.n_selected()), on.memory(&[u32::MAX]));
-    let at = (&plan, words.slice());
+    let (plan, at_scores) = (on.place(TopkPlan::new(offsets, counts)?), on.memory(scores));
+    let (mut selected, mut first_nan) = (on.garbage(plan.plan().n_selected()), on.memory(&[u32::MAX]));
     let (to, nan) = (selected.slice_mut(), first_nan.slice_mut());
-    cuda::segment_topk(on, at, at_scores.slice(), extreme, to, nan).expect("a launch");
-    plan.check_nan(first_nan.read()[0])?;
+    cuda::segment_topk(on, plan.view(), at_scores.slice(), extreme, to, nan).expect("a launch");
+    plan.plan().check_nan(first_nan.read()[0])?;
     Ok(selected.read())
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 
 use super::files::{INDEX, WEIGHTS};
-use super::mapped::map;
+use super::mapped::{self, map};
 use super::small_file::read_json;
 use crate::config::shortened;
 use crate::{ModelConfig, ModelError, ParameterInfo, Parameters};
@@ -34,14 +34,14 @@ pub(super) fn parameters(dir: &Path, config: &ModelConfig) -> Result<Parameters,
         .collect::<Result<Vec<_>, _>>()?;
     let mut tensors = BTreeMap::new();
     for (path, bytes) in &files {
-        let file = SafeTensors::deserialize(bytes)
+        let found = mapped::tensors(bytes)
             .map_err(|source| ModelError::Safetensors { path: path.clone(), source })?;
         // Where several files have a tensor of the same name, the index says which one is meant.
         let is_meant = |name: &str| match weights.index.get(name) {
             Some(shard) => path.file_name().is_some_and(|file| file == shard.as_str()),
             None => true,
         };
-        let found = file.tensors().into_iter().filter(|(name, _)| is_meant(name));
+        let found = found.into_iter().filter(|(name, _)| is_meant(name));
         tensors.extend(found.map(|(name, view)| (name, (path.as_path(), view))));
     }
     let layout = crate::architecture::Architecture::new(config).into_layout();

@@ -6,7 +6,7 @@ mod train;
 use crate::args::ClassifyCommand;
 use crate::exit::{CliError, Exit};
 
-pub(super) fn run(command: &ClassifyCommand) -> Result<Exit, CliError> {
+pub(crate) fn run(command: &ClassifyCommand) -> Result<Exit, CliError> {
     match command {
         ClassifyCommand::Train(args) => train::run(args),
         ClassifyCommand::Score(args) => score::run(args),

@@ -11,7 +11,7 @@ use crate::console::{grouped, percent};
 
 /// What became of pairs and of weights.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Pairs written.
     pub(super) n_kept: u64,
     /// Pairs left out, by reason.

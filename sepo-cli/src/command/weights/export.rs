@@ -18,7 +18,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let reader = SelectionReader::open(&args.selection)?;
     let mut spans = match args.spans {
-        true => Some(origin::spans(reader.meta(), args.scores.as_deref())?),
+        true => Some(origin::spans(&origin::scores(reader.meta(), args.scores.as_deref())?)?),
         false => None,
     };
     let mut writer = WeightsWriter::create(&args.out)?;
@@ -27,6 +27,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, CliError> {
         let spans = spans.as_mut().map(|spans| spans.of(&pair)).transpose();
         writer.write(&pair, spans.map_err(|error| CliError::of(Exit::Data, error))?)?;
     }
+    crate::provenance::forget(&args.out)?;
     let exported = Exported { n_pairs: writer.finish()?, has_spans: args.spans };
     result(args.machine.form(), &exported, |exported| {
         format!("{} pairs written to `{}`", grouped(exported.n_pairs), args.out.display())

@@ -2,15 +2,15 @@
 
 mod counts;
 mod export;
-mod import;
+pub(crate) mod import;
 mod origin;
-mod project;
+pub(crate) mod project;
 mod rows;
 
 use crate::args::WeightsCommand;
 use crate::exit::{CliError, Exit};
 
-pub(super) fn run(command: &WeightsCommand) -> Result<Exit, CliError> {
+pub(crate) fn run(command: &WeightsCommand) -> Result<Exit, CliError> {
     match command {
         WeightsCommand::Import(args) => import::run(args),
         WeightsCommand::Export(args) => export::run(args),

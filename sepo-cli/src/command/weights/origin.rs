@@ -7,22 +7,26 @@ use sepo_select::ScoreSpans;
 
 use crate::exit::{CliError, Exit};
 
-/// The spans of a selection's tokens: from `typed`, or where the selection says that its scores were.
-pub(super) fn spans(meta: &SelectionMeta, typed: Option<&Path>) -> Result<ScoreSpans, CliError> {
+/// The spans of a selection's tokens, from its scores.
+pub(super) fn spans(scores: &Path) -> Result<ScoreSpans, CliError> {
+    ScoreSpans::open(scores).map_err(|error| CliError::of(Exit::Data, error))
+}
+
+/// The scores of a selection: `typed`, or where the selection says that they were.
+pub(super) fn scores(meta: &SelectionMeta, typed: Option<&Path>) -> Result<PathBuf, CliError> {
     let told = meta.scores_source.as_ref().map(|source| PathBuf::from(&source.path));
-    let path = match (typed, told) {
-        (Some(path), _) => path.to_owned(),
-        (None, Some(path)) if path.is_file() => path,
+    match (typed, told) {
+        (Some(path), _) => Ok(path.to_owned()),
+        (None, Some(path)) if path.is_file() => Ok(path),
         (None, told) => {
             let message = match told {
                 Some(path) => format!("the selection was made of `{}`, which is not there", path.display()),
                 None => "the selection does not say which scores it was made of".to_owned(),
             };
             let help = "name the scores with `--scores FILE`: they know which bytes each token stands for";
-            return Err(CliError::usage(message, help));
+            Err(CliError::usage(message, help))
         }
-    };
-    ScoreSpans::open(&path).map_err(|error| CliError::of(Exit::Data, error))
+    }
 }
 
 /// What a selection for the tokens of `tokenizer` says about the scores behind it.

@@ -1,10 +1,10 @@
 //! `sepo-cli weights project`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sepo_data::{
     ContentSource, PairTokenizer, ScoresMeta, SelectedPair, SelectionMeta, SelectionReader, SelectionWriter,
-    Span, TokenizedResponse, content_hash,
+    Span, TemplateChoice, TokenizeConfig, TokenizedResponse, TruncationConfig, content_hash,
 };
 use sepo_select::project::{Coverage, Projected, Projection, WithinText, project};
 use serde_json::json;
@@ -12,26 +12,67 @@ use serde_json::json;
 use super::counts::{Counts, narrow};
 use super::origin;
 use super::rows::{DataRow, DataRows, Responses};
-use crate::args::ProjectArgs;
+use crate::args::{DataArgs, PairArgs, ProjectArgs};
 use crate::command::score_identity::sources;
 use crate::console::result;
 use crate::exit::{CliError, Exit};
 use crate::length::max_length_of_tokenizer;
 use crate::model_dir::load_tokenizer;
-use crate::provenance::RECORD_KEY;
+use crate::provenance::{self, OnChange, Origin, ProjectSettings, RECORD_KEY, Record};
+
+/// Everything that decides the selection.
+#[derive(Debug)]
+pub(crate) struct ProjectJob<'a> {
+    pub(crate) selection: &'a Path,
+    /// Its scores, where they lie elsewhere than it says.
+    pub(crate) scores: Option<&'a Path>,
+    /// The oracle's model folder, where it lies elsewhere than the scores say.
+    pub(crate) oracle: Option<&'a Path>,
+    /// Model folder with the policy's tokenizer.
+    pub(crate) tokenizer: &'a Path,
+    pub(crate) how: Projection,
+    pub(crate) data: &'a [String],
+    pub(crate) read: &'a DataArgs,
+    pub(crate) tokens: TokenizeConfig,
+    /// What happens where an input is not what its record says.
+    pub(crate) on_change: OnChange,
+    /// `selection.parquet` to write.
+    pub(crate) out: &'a Path,
+}
 
 pub(super) fn run(args: &ProjectArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
-    let tokens = &args.pairs.tokens;
+    let PairArgs { data, read, tokens } = &args.pairs;
     let length = max_length_of_tokenizer(tokens.max_length, &args.tokenizer);
-    let policy = load_tokenizer(&args.tokenizer, &tokens.config(length))?;
-    let reader = SelectionReader::open(&args.selection)?;
-    let mut spans = origin::spans(reader.meta(), args.scores.as_deref())?;
-    check_inputs(args, spans.meta())?;
-    let oracle = OracleTexts::new(args, spans.meta(), &policy)?;
-    let how: Projection = args.how.into();
-    let mut writer = SelectionWriter::create(&args.out, meta(args, reader.meta(), how, &policy)?)?;
-    let mut data = DataRows::open(&args.pairs, &policy)?;
+    let job = ProjectJob {
+        selection: &args.selection,
+        scores: args.scores.as_deref(),
+        oracle: args.oracle.as_deref(),
+        tokenizer: &args.tokenizer,
+        how: args.how.into(),
+        data,
+        read,
+        tokens: tokens.config(length),
+        on_change: args.change.on_change(),
+        out: &args.out,
+    };
+    let counts = make(&job)?;
+    result(args.machine.form(), &counts, |counts| counts.describe(&args.out))?;
+    Ok(Exit::Done)
+}
+
+/// What became of pairs and weights, once the selection is written.
+pub(crate) fn make(job: &ProjectJob<'_>) -> Result<Counts, CliError> {
+    let policy = load_tokenizer(job.tokenizer, &job.tokens)?;
+    let reader = SelectionReader::open(job.selection)?;
+    let scores = origin::scores(reader.meta(), job.scores)?;
+    let mut spans = origin::spans(&scores)?;
+    check_inputs(job, spans.meta())?;
+    let oracle = OracleTexts::new(job, spans.meta(), &policy)?;
+    let how = job.how;
+    let record = record(job, &scores, &oracle)?;
+    let mut writer = SelectionWriter::create(job.out, meta(job, reader.meta(), &policy, &record)?)?;
+    let mut data = DataRows::open(job.data, job.read, &policy)?;
     let mut counts = Counts::default();
     let mut row = data.next_row()?;
     for selected in reader {
@@ -62,22 +103,37 @@ pub(super) fn run(args: &ProjectArgs) -> Result<Exit, CliError> {
     meta.n_dropped.clone_from(&counts.n_dropped);
     meta.extra.insert("coverage".to_owned(), coverage);
     writer.finish()?;
-    result(args.machine.form(), &counts, |counts| counts.describe(&args.out))?;
-    Ok(Exit::Done)
+    Ok(counts)
+}
+
+/// What the selection is made from; the oracle's tokenizer only where texts are read through it.
+fn record(job: &ProjectJob<'_>, scores: &Path, oracle: &OracleTexts) -> Result<Record, CliError> {
+    let mut origin = Origin::beside(job.out.parent().unwrap_or(Path::new("")), job.on_change);
+    origin.file("selection", job.selection)?;
+    origin.file("scores", scores)?;
+    origin.tokenizer("tokenizer", job.tokenizer)?;
+    if let OracleTexts::Own { dir, .. } = oracle {
+        origin.tokenizer("oracle", dir)?;
+    }
+    origin.data("data", job.data, job.read)?;
+    origin.template(&job.tokens)?;
+    let settings =
+        ProjectSettings { read: job.read.clone(), tokens: provenance::recorded(&job.tokens), how: job.how };
+    origin.into_record("weights project", None, &settings)
 }
 
 /// Refuses other data than the scores were made of: rows of the same number would be other pairs.
-fn check_inputs(args: &ProjectArgs, scores: &ScoresMeta) -> Result<(), CliError> {
+fn check_inputs(job: &ProjectJob<'_>, scores: &ScoresMeta) -> Result<(), CliError> {
     let hashes = |sources: &[ContentSource]| -> Vec<String> {
         sources.iter().map(|source| source.content_hash.clone()).collect()
     };
-    let given = sources(&args.pairs.data, &args.pairs.read)?;
+    let given = sources(job.data, job.read)?;
     if scores.inputs.is_empty() || hashes(&scores.inputs) == hashes(&given) {
         return Ok(());
     }
     let names: Vec<&str> = scores.inputs.iter().map(|source| source.path.as_str()).collect();
     Err(CliError::usage(
-        format!("`--data {}` is not what the scores were made of", args.pairs.data.join(" ")),
+        format!("`--data {}` is not what the scores were made of", job.data.join(" ")),
         format!("give the same files with the same content: {}", names.join(" ")),
     ))
 }
@@ -86,17 +142,17 @@ fn check_inputs(args: &ProjectArgs, scores: &ScoresMeta) -> Result<(), CliError>
 enum OracleTexts {
     /// Both read the same.
     Same,
-    /// The oracle's own template.
-    Own(Box<PairTokenizer>),
+    /// The oracle's own template, of its folder.
+    Own { tokenizer: Box<PairTokenizer>, dir: PathBuf },
     /// It is not there; only pairs that need no template can be carried over.
     Unknown { hash: String },
 }
 
 impl OracleTexts {
-    fn new(args: &ProjectArgs, scores: &ScoresMeta, policy: &PairTokenizer) -> Result<Self, CliError> {
+    fn new(job: &ProjectJob<'_>, scores: &ScoresMeta, policy: &PairTokenizer) -> Result<Self, CliError> {
         let template = scores.chat_template.as_ref().map(|template| template.content_hash.clone());
         if template == policy.template_hash() {
-            return match &args.oracle {
+            return match job.oracle {
                 None => Ok(Self::Same),
                 Some(_) => Err(CliError::usage(
                     "`--oracle` has no meaning here: the scores were made with the policy's chat template",
@@ -106,21 +162,20 @@ impl OracleTexts {
         }
         let told =
             Some(PathBuf::from(&scores.oracle.path)).filter(|dir| dir.join("tokenizer.json").is_file());
-        let Some(dir) = args.oracle.clone().or(told) else {
+        let Some(dir) = job.oracle.map(Path::to_owned).or(told) else {
             return Ok(Self::Unknown { hash: template.unwrap_or_default() });
         };
         let length = scores.max_length.and_then(|length| usize::try_from(length).ok());
-        let config = args.pairs.tokens.config(length.unwrap_or_else(crate::length::default_length));
-        let oracle = load_tokenizer(
-            &dir,
-            &sepo_data::TokenizeConfig {
-                // A template that was typed is the policy's.
-                template: sepo_data::TemplateChoice::Model,
-                ..config
-            },
-        )?;
+        let max_length = length.unwrap_or_else(crate::length::default_length);
+        let config = TokenizeConfig {
+            // A template that was typed is the policy's.
+            template: TemplateChoice::Model,
+            truncation: TruncationConfig { max_length, ..job.tokens.truncation.clone() },
+            ..job.tokens.clone()
+        };
+        let oracle = load_tokenizer(&dir, &config)?;
         if oracle.template_hash() == template {
-            return Ok(Self::Own(Box::new(oracle)));
+            return Ok(Self::Own { tokenizer: Box::new(oracle), dir });
         }
         Err(CliError::usage(
             format!("`{}` has another chat template than the scores were made with", dir.display()),
@@ -142,7 +197,7 @@ impl OracleTexts {
         let oracle = match self {
             _ if !is_template => return Ok([both(0), both(1)]),
             Self::Same => return Ok([both(0), both(1)]),
-            Self::Own(oracle) => oracle,
+            Self::Own { tokenizer, .. } => tokenizer,
             Self::Unknown { hash } => {
                 return Err(CliError::usage(
                     format!(
@@ -209,15 +264,15 @@ fn projected(
 }
 
 fn meta(
-    args: &ProjectArgs,
+    job: &ProjectJob<'_>,
     before: &SelectionMeta,
-    how: Projection,
     policy: &PairTokenizer,
+    record: &Record,
 ) -> Result<SelectionMeta, CliError> {
     let scores = before.scores.clone().unwrap_or_default();
     let projection = json!({
-        "how": how,
-        "selection": { "path": args.selection.display().to_string(), "content_hash": content_hash(&args.selection)? },
+        "how": job.how,
+        "selection": { "path": job.selection.display().to_string(), "content_hash": content_hash(job.selection)? },
         "tokenizer": scores.tokenizer,
         "chat_template": scores.chat_template,
     });
@@ -226,11 +281,11 @@ fn meta(
         // Other tokens: whatever share was kept of the oracle's, it is another of these.
         keep_chosen: None,
         keep_rejected: None,
-        scores: Some(origin::scores_meta(scores, policy, &args.tokenizer)),
+        scores: Some(origin::scores_meta(scores, policy, job.tokenizer)),
         ..before.clone()
     };
-    // What the oracle's selection was made from says nothing of this one.
-    after.extra.remove(RECORD_KEY);
+    // In place of that of the oracle's selection, which this one holds as upstream of it.
+    after.extra.insert(RECORD_KEY.to_owned(), provenance::to_value(record)?);
     after.extra.insert("projection".to_owned(), projection);
     Ok(after)
 }

@@ -7,7 +7,7 @@ use sepo_data::{
 };
 use sepo_select::ResponseText;
 
-use crate::args::PairArgs;
+use crate::args::DataArgs;
 use crate::console::warn;
 use crate::exit::{CliError, Exit};
 use crate::memory::Memory;
@@ -26,15 +26,19 @@ pub(super) struct DataRow {
 pub(super) struct DataRows<'a> {
     source: PairSource,
     tokenizer: &'a PairTokenizer,
-    args: &'a PairArgs,
+    read: &'a DataArgs,
     /// Rows that cannot be used, by reason.
     pub(super) unusable: BTreeMap<String, u64>,
 }
 
 impl<'a> DataRows<'a> {
-    pub(super) fn open(args: &'a PairArgs, tokenizer: &'a PairTokenizer) -> Result<Self, CliError> {
-        let source = open(&args.data, &args.read, &Memory::default().spill(&std::env::temp_dir()))?;
-        Ok(Self { source, tokenizer, args, unusable: BTreeMap::new() })
+    pub(super) fn open(
+        data: &[String],
+        read: &'a DataArgs,
+        tokenizer: &'a PairTokenizer,
+    ) -> Result<Self, CliError> {
+        let source = open(data, read, &Memory::default().spill(&std::env::temp_dir()))?;
+        Ok(Self { source, tokenizer, read, unusable: BTreeMap::new() })
     }
 
     /// The next row that can be used.
@@ -54,7 +58,7 @@ impl<'a> DataRows<'a> {
             };
             *self.unusable.entry(kind.to_owned()).or_default() += 1;
             let n: u64 = self.unusable.values().sum();
-            let read = &self.args.read;
+            let read = self.read;
             if read.strict || read.max_bad_rows.is_some_and(|bound| n > bound) {
                 let help = "mend the row, or allow more unusable rows with `--max-bad-rows`";
                 return Err(CliError::new(Exit::Data, text, help));

@@ -37,6 +37,9 @@ pub(crate) struct Node {
     pub(crate) files: Vec<Content>,
     /// One hash for all of them.
     pub(crate) blake3: String,
+    /// Of several files, those that it is known of how they were made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<Node>,
     /// How it was made; nothing where that is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) made: Option<Made>,
@@ -69,8 +72,7 @@ pub(crate) fn lineage(subject: &Subject) -> Result<Node, CliError> {
     let files = if subject.kind == InputKind::Model {
         record.outputs.clone()
     } else {
-        let name = subject.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        vec![Content::of(name, &subject.path)?]
+        vec![Content::at(&subject.path)?]
     };
     let mut tree = Tree { root: record, seen: BTreeSet::new() };
     Ok(Node {
@@ -81,17 +83,20 @@ pub(crate) fn lineage(subject: &Subject) -> Result<Node, CliError> {
         differences,
         blake3: content::digest(&files),
         files,
+        parts: Vec::new(),
         made: Some(tree.made(record.hash(), record, subject.dir())?),
     })
 }
 
-/// How the files of `subject` differ from what its record says, in words. A file holds its record itself: what it was is
-/// known to those who read it.
+/// How the files of `subject` differ from what its record says, in words. Of a file that holds its record itself, what it was
+/// is known to those who read it.
 pub(crate) fn unlike_its_record(subject: &Subject) -> Result<Vec<String>, CliError> {
-    if subject.kind != InputKind::Model {
-        return Ok(Vec::new());
-    }
-    let differences = content::differences(&subject.record.outputs, &content::of_model(&subject.path)?);
+    let found = match subject.kind {
+        InputKind::Model => content::of_model(&subject.path)?,
+        _ if subject.record.outputs.is_empty() => return Ok(Vec::new()),
+        _ => vec![Content::at(&subject.path)?],
+    };
+    let differences = content::differences(&subject.record.outputs, &found);
     Ok(differences.iter().map(ToString::to_string).collect())
 }
 
@@ -99,7 +104,7 @@ impl Node {
     /// The worst state of it and of all that it was made from.
     pub(crate) fn worst(&self) -> State {
         let inputs = self.made.iter().flat_map(|made| &made.inputs);
-        inputs.map(Self::worst).fold(self.state, Ord::max)
+        inputs.chain(&self.parts).map(Self::worst).fold(self.state, Ord::max)
     }
 }
 
@@ -140,6 +145,8 @@ impl Tree<'_> {
                 (state, differences.iter().map(ToString::to_string).collect())
             }
         };
+        let parts = input.records.keys().filter_map(|name| input.part(name));
+        let parts = parts.map(|part| self.node(&part, by, dir)).collect::<Result<Vec<_>, _>>()?;
         let path = located.map_or_else(|| input.given.clone(), |located| located.paths).join(" ");
         let made = match input.record.as_ref() {
             None => None,
@@ -168,6 +175,7 @@ impl Tree<'_> {
             differences,
             files: input.files.clone(),
             blake3: content::digest(&input.files),
+            parts,
             made,
         })
     }

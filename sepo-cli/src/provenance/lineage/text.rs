@@ -20,7 +20,8 @@ impl Node {
 
     fn draw(&self, [first, rest]: [&str; 2], text: &mut String) {
         let _ = writeln!(text, "{first}{}", self.line());
-        let inputs = self.made.as_ref().map_or(&[][..], |made| made.inputs.as_slice());
+        let inputs = self.made.iter().flat_map(|made| &made.inputs);
+        let inputs: Vec<&Self> = inputs.chain(&self.parts).collect();
         let bar = if inputs.is_empty() { "  " } else { "│ " };
         for difference in &self.differences {
             let _ = writeln!(text, "{rest}{bar}  {difference}");

@@ -25,16 +25,10 @@ const CHAR_WIDTH: u32 = 14;
 
 /// A bar chart as HTML: lying bars with whiskers, and the numbers as a table.
 pub(in crate::report) fn bars(chart: &BarChart) -> String {
-    let ends = chart.bars.iter().flat_map(|bar| [bar.value, bar.low, bar.high]);
-    let baseline = chart.baseline.as_ref().map(|baseline| baseline.1);
-    let Some(x) = Axis::over(ends.chain(baseline).chain([0.0]), Margin::ExceptZero) else {
-        return String::new();
-    };
-    let names: Vec<String> = chart.bars.iter().map(|bar| short(&bar.name)).collect();
-    let frame = Frame { x, y: Axis::of_names(names), x_label: &chart.y_label, y_label: "" };
-    let n_bars = u32::try_from(chart.bars.len()).unwrap_or(u32::MAX).clamp(1, 200);
-    let size = (WIDTH, AROUND + ROW_HEIGHT * n_bars);
-    let mut out = svg(size, "chart bar", &describe(chart), |area| draw(area, &frame, chart));
+    let mut out = drawing(chart);
+    if out.is_empty() {
+        return out;
+    }
     if let Some((name, value)) = &chart.baseline {
         let _ = writeln!(
             out,
@@ -47,6 +41,29 @@ pub(in crate::report) fn bars(chart: &BarChart) -> String {
     }
     out.push_str(&table(chart));
     out
+}
+
+/// The bars alone as the text of an SVG file, on white.
+pub(in crate::report) fn bars_file(chart: &BarChart) -> String {
+    drawing(chart).replacen(
+        "<svg ",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" style=\"background:#fff\" ",
+        1,
+    )
+}
+
+/// The `<svg>` alone; empty where nothing can be drawn.
+fn drawing(chart: &BarChart) -> String {
+    let ends = chart.bars.iter().flat_map(|bar| [bar.value, bar.low, bar.high]);
+    let baseline = chart.baseline.as_ref().map(|baseline| baseline.1);
+    let Some(x) = Axis::over(ends.chain(baseline).chain([0.0]), Margin::ExceptZero) else {
+        return String::new();
+    };
+    let names: Vec<String> = chart.bars.iter().map(|bar| short(&bar.name)).collect();
+    let frame = Frame { x, y: Axis::of_names(names), x_label: &chart.y_label, y_label: "" };
+    let n_bars = u32::try_from(chart.bars.len()).unwrap_or(u32::MAX).clamp(1, 200);
+    let size = (WIDTH, AROUND + ROW_HEIGHT * n_bars);
+    svg(size, "chart bar", &describe(chart), |area| draw(area, &frame, chart))
 }
 
 fn short(name: &str) -> String {

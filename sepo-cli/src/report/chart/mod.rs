@@ -9,7 +9,7 @@ mod canvas;
 mod key;
 mod lines;
 
-pub(super) use bars::bars;
+pub(super) use bars::{bars, bars_file};
 pub(super) use bins::bins;
 pub(super) use lines::lines;
 

@@ -37,11 +37,15 @@ impl Compared {
     }
 }
 
-/// `subject` beside what lies at `made`. A model folder is compared file by file with its record; scores and a selection by
-/// their rows, bit for bit, and by their metadata apart from where things lie.
+/// `subject` beside what lies at `made`. A model folder is compared file by file with its record, and so is a file of
+/// pairs; scores and a selection by their rows, bit for bit, and by their metadata apart from where things lie.
 pub(super) fn compared(subject: &Subject, made: &Path) -> Result<Vec<Compared>, CliError> {
+    let recorded = &subject.record.outputs;
     if subject.kind == InputKind::Model {
-        return Ok(of_files(&subject.record.outputs, &model_contents(made)?));
+        return Ok(of_files(recorded, &model_contents(made)?));
+    }
+    if !recorded.is_empty() {
+        return Ok(of_files(recorded, &[Content::at(made)?]));
     }
     let [recorded, made] = [Digests::of(&subject.path)?, Digests::of(made)?];
     let pair = |name: &str, recorded, made| Compared {
@@ -138,7 +142,9 @@ fn placeless(value: Value) -> Value {
             if fields.contains_key("blake3") {
                 fields.remove("name");
             }
-            fields.retain(|name, _| !["path", "given", "accepted"].contains(&name.as_str()));
+            // Nor does it count which instructions made it: whether that matters is seen in the rows.
+            let apart = ["path", "given", "accepted", "instructions"];
+            fields.retain(|name, _| !apart.contains(&name.as_str()));
             fields.into_iter().map(|(name, value)| (name, placeless(value))).collect()
         }
         Value::Array(values) => values.into_iter().map(placeless).collect(),

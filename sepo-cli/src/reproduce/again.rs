@@ -17,8 +17,9 @@ use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::memory::Memory;
 use crate::provenance::{OnChange, OracleSettings, ScoreSettings, SftSettings, Subject, TrainSettings};
+use crate::quickstart;
 
-/// What is made (or `reference` and `oracle` in it); an exit code where making it was stopped.
+/// What is made, or the folder that it is made in together with others; an exit code where making it was stopped.
 type Made = Result<PathBuf, Exit>;
 
 /// Where and how things are made again.
@@ -40,6 +41,10 @@ impl Again<'_> {
             "score" => self.score(subject, &inputs, &out)?,
             "select" => self.select(subject, &inputs, &out)?,
             "train" => self.train(subject, &inputs, &out)?,
+            "data split" => self.split(subject, &inputs, &out)?,
+            "weights import" => self.import(subject, &inputs, &out)?,
+            "weights project" => self.project(subject, &inputs, &out)?,
+            "quickstart" => quickstart::make(&settings(subject)?, self.out)?,
             stage => {
                 return Err(CliError::new(
                     Exit::Data,
@@ -47,11 +52,11 @@ impl Again<'_> {
                         "`{}` was made by `{stage}`, which is not run again from a record",
                         subject.path.display()
                     ),
-                    "`sft`, `oracle`, `score`, `select` and `train` are",
+                    "`sft`, `oracle`, `score`, `select`, `train`, `data split`, `weights import`, `weights project` and `quickstart` are",
                 ));
             }
         };
-        let made_in = if subject.record.stage == "oracle" { self.out.to_owned() } else { out };
+        let made_in = if subject.place().is_some() { self.out.to_owned() } else { out };
         Ok(made.map(|()| made_in))
     }
 
@@ -165,7 +170,7 @@ impl Again<'_> {
 }
 
 /// The settings of its stage.
-fn settings<T: DeserializeOwned>(subject: &Subject) -> Result<T, CliError> {
+pub(super) fn settings<T: DeserializeOwned>(subject: &Subject) -> Result<T, CliError> {
     serde_json::from_value(subject.record.settings.clone()).map_err(|error| {
         CliError::of(Exit::Data, error).during(format!(
             "read the settings of `{}`, made by version {}",

@@ -3,12 +3,16 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod mount;
+mod stages;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mount::{Mount, unfinished};
 use support::{DATA, Ran, World, scored_world};
 
 const N_STEPS: usize = 30;
@@ -37,22 +41,6 @@ fn limited(world: &World, kib: u32, line: &str) -> Ran {
 fn is_bash() -> bool {
     let version = Command::new("sh").args(["-c", "echo ${BASH_VERSION:-}"]).output().unwrap();
     !String::from_utf8(version.stdout).unwrap().trim().is_empty()
-}
-
-/// Names below a folder that are not whole: temporary ones.
-fn unfinished(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            found.push(path.clone());
-        }
-        if path.is_dir() {
-            found.extend(unfinished(&path));
-        }
-    }
-    found
 }
 
 #[track_caller]
@@ -157,28 +145,6 @@ fn a_folder_that_is_removed_while_a_run_goes_on_is_named() {
     assert!(!exists(&world, "gone/model.safetensors"));
 }
 
-/// A file system of its own that is unmounted at the end; `None`, said on stdout, where this user may not mount.
-struct Mount(PathBuf);
-
-impl Mount {
-    #[expect(clippy::print_stdout, reason = "a test says what it skips")]
-    fn new(dir: &str, args: &[&str]) -> Option<Self> {
-        std::fs::create_dir_all(dir).unwrap();
-        let mounted = Command::new("mount").args(args).arg(dir).stderr(Stdio::null()).status();
-        let is_mounted = mounted.is_ok_and(|status| status.success());
-        if !is_mounted {
-            println!("skipped: `mount {}` is not permitted here", args.join(" "));
-        }
-        is_mounted.then(|| Self(PathBuf::from(dir)))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_file_system_is_told_and_a_larger_one_is_enough() {
     let world = World::new(8);
@@ -186,18 +152,14 @@ fn a_full_file_system_is_told_and_a_larger_one_is_enough() {
     let mut n_failed = 0;
     // So that another file is the first that finds no room.
     for size_kib in [16, 48, 96, 160, 240, 400, 560, 720, 880] {
-        let size = format!("size={size_kib}k");
-        let Some(mount) = Mount::new(&world.path("small"), &["-t", "tmpfs", "-o", &size, "tmpfs"]) else {
-            return;
-        };
+        let Some(mount) = Mount::new(&world.path("small"), &format!("size={size_kib}k")) else { return };
         let ran = world.sepo(&train("small/out"));
         if ran.code != Some(0) {
             ran.fails(DATA, &["small/out", "make room there and run the same command again"]);
             assert_eq!(unfinished(Path::new(&world.path("small"))), [""; 0].map(PathBuf::from));
             n_failed += 1;
         }
-        let grown = Command::new("mount").args(["-o", "remount,size=20m"]).arg(&mount.0).status().unwrap();
-        assert!(grown.success());
+        mount.again_with("size=20m");
         world.sepo(&train("small/out")).done();
         assert_same_end(&world, "small/out");
         drop(mount);
@@ -209,17 +171,13 @@ fn a_full_file_system_is_told_and_a_larger_one_is_enough() {
 fn a_read_only_file_system_is_told_and_nothing_changes() {
     let world = World::new(8);
     world.sepo(&train("whole")).done();
-    let Some(mount) = Mount::new(&world.path("disk"), &["-t", "tmpfs", "-o", "size=20m", "tmpfs"]) else {
-        return;
-    };
+    let Some(mount) = Mount::new(&world.path("disk"), "size=20m") else { return };
     let line = train("disk/out").replace("--max-steps 30", "--max-steps 30 --save-by 1ms");
     world.sepo(&line);
-    let frozen = Command::new("mount").args(["-o", "remount,ro"]).arg(&mount.0).status().unwrap();
-    assert!(frozen.success());
+    mount.again_with("ro");
     world.sepo(&train("disk/out")).fails(DATA, &["`disk/out`", "read-only"]);
     world.sepo(&train("disk/new")).fails(DATA, &["`disk/new`", "read-only"]);
-    let thawed = Command::new("mount").args(["-o", "remount,rw"]).arg(&mount.0).status().unwrap();
-    assert!(thawed.success());
+    mount.again_with("rw");
     world.sepo(&train("disk/out")).done();
     assert_same_end(&world, "disk/out");
     drop(mount);

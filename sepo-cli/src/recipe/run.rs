@@ -1,9 +1,9 @@
 //! `sepo-cli run`
 
+use super::{Summary, dry_run, execute, load};
 use crate::args::{MachineArgs, RunArgs};
 use crate::console::result;
 use crate::exit::{CliError, Exit};
-use crate::recipe::{Summary, dry_run, execute, load};
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, CliError> {
     crate::interrupt::save_by(args.save_by);

@@ -16,7 +16,8 @@ pub(super) struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     pub(super) fn find(subject: &'a Subject, on_change: OnChange) -> Result<Self, CliError> {
         let record = &subject.record;
-        let made_on_the_way = |role: &str| record.stage == "oracle" && role == "start";
+        let made_on_the_way =
+            |role: &str| record.stage == "quickstart" || record.stage == "oracle" && role == "start";
         let mut located = Vec::new();
         for input in record.inputs.iter().filter(|input| !made_on_the_way(&input.role)) {
             let role = input.role.as_str();

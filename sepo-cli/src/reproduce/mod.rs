@@ -1,6 +1,7 @@
 //! `sepo-cli reproduce`
 
 mod again;
+mod again_data;
 mod compare;
 mod inputs;
 
@@ -27,7 +28,7 @@ struct Reproduced {
     compared: Vec<Compared>,
 }
 
-pub(super) fn run(args: &ReproduceArgs) -> Result<Exit, CliError> {
+pub(crate) fn run(args: &ReproduceArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
     let groups = groups(Subject::find(&args.path)?);
     refuse_limit(args, &groups)?;
@@ -75,37 +76,40 @@ pub(super) fn run(args: &ReproduceArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     say(
-        "the same bytes come of the same program on a processor of the same kind: see `program_version` and `device` of the record",
+        "the same bytes come of the same program on a processor of the same kind: see `program_version`, `device` and `instructions` of the record",
     );
     Ok(Exit::Data)
 }
 
-/// Refuses a limit on memory where all that is made again are selections, which have no use for it.
+/// Refuses a limit on memory where nothing that is made again has a use for it: the stages whose commands have no such flag.
 fn refuse_limit(args: &ReproduceArgs, groups: &[Vec<Subject>]) -> Result<(), CliError> {
-    let selections = groups.iter().all(|group| group[0].record.stage == "select");
-    if args.memory.memory_limit.is_none() || !selections {
+    let has_no_use =
+        |stage: &str| ["select", "weights import", "weights project", "quickstart"].contains(&stage);
+    if args.memory.memory_limit.is_none() || !groups.iter().all(|group| has_no_use(&group[0].record.stage)) {
         return Ok(());
     }
+    let reason = match groups.iter().flatten().any(|subject| subject.record.stage == "quickstart") {
+        true => "`quickstart` takes what it takes",
+        false => "a selection is streamed",
+    };
     Err(CliError::usage(
-        format!("`--memory-limit` has no meaning for `{}`: a selection is streamed", args.path.display()),
+        format!("`--memory-limit` has no meaning for `{}`: {reason}", args.path.display()),
         "leave `--memory-limit` out",
     ))
 }
 
-/// Subjects that one command made together: an oracle and its reference.
+/// Subjects that one command made together, such as an oracle and its reference.
 fn groups(subjects: Vec<Subject>) -> Vec<Vec<Subject>> {
     let mut groups: Vec<Vec<Subject>> = Vec::new();
     for subject in subjects {
         let is_beside = |other: &Subject| {
             let (a, b) = (&other.record, &subject.record);
-            a.stage == "oracle"
-                && b.stage == "oracle"
-                && a.settings == b.settings
-                && other.path.parent() == subject.path.parent()
+            let [theirs, ours] = [other, &subject].map(Subject::made_in);
+            theirs.is_some() && theirs == ours && a.stage == b.stage && a.settings == b.settings
         };
-        match groups.last_mut() {
-            Some(group) if is_beside(&group[0]) => group.push(subject),
-            _ => groups.push(vec![subject]),
+        match groups.iter_mut().find(|group| is_beside(&group[0])) {
+            Some(group) => group.push(subject),
+            None => groups.push(vec![subject]),
         }
     }
     groups
@@ -134,8 +138,13 @@ fn warn_of_others(group: &[Subject]) {
         if record.program_version != ours {
             warn(format!("`{path}` was made by version {}; this is {ours}", record.program_version));
         }
-        if record.device != "cpu" {
-            warn(format!("`{path}` was made on `{}`, and is made again on `cpu`", record.device));
+        let device = crate::machine::device();
+        if record.device != device {
+            warn(format!("`{path}` was made on `{}`, and is made again on `{device}`", record.device));
+        }
+        let here = sepo_kernels::instruction_set();
+        if let Some(theirs) = record.instructions.as_ref().filter(|theirs| *theirs != here) {
+            warn(format!("`{path}` was made with {theirs} instructions, and is made again with {here}"));
         }
     }
 }
@@ -149,8 +158,8 @@ fn reproduced(subject: &Subject, made: &Path) -> Result<Reproduced, CliError> {
             differences.join("; ")
         ));
     }
-    let made = match &subject.record.part {
-        Some(part) => made.join(part),
+    let made = match subject.place() {
+        Some(place) => made.join(place),
         None => made.to_owned(),
     };
     let compared = compared(subject, &made)?;
@@ -175,5 +184,83 @@ impl Reproduced {
             text += &format!("\n  {}", compared.text());
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::memory::Memory;
+    use crate::provenance::{OnChange, State, lineage};
+    use crate::quickstart::{self, Settings};
+
+    use super::*;
+
+    /// Settings of `quickstart` with as little of everything as makes a pipeline.
+    fn little() -> Settings {
+        let mut settings = Settings::new(3);
+        settings.shape =
+            quickstart::Shape { d_model: 16, d_ff: 24, n_layers: 1, n_heads: 2, ..settings.shape };
+        settings.n_base_texts = 60;
+        settings.n_pairs = 24;
+        settings.n_held_out = 4;
+        settings.n_tuning_prompts = 3;
+        settings.n_test_prompts = 3;
+        settings.max_new_tokens = 12;
+        settings.learning_rates.truncate(1);
+        settings
+    }
+
+    #[test]
+    fn all_that_quickstart_leaves_has_a_lineage_and_is_made_again_in_one_run() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("first");
+        quickstart::make(&little(), &out).unwrap().unwrap();
+        let subjects = Subject::find(&out).unwrap();
+        let mut parts: Vec<&str> = subjects.iter().filter_map(Subject::place).collect();
+        parts.sort_unstable();
+        assert_eq!(
+            parts,
+            [
+                "base",
+                "data/held_out.jsonl",
+                "data/pairs.jsonl",
+                "oracle",
+                "policies/dpo",
+                "policies/random",
+                "policies/salience",
+                "policies/sepo",
+                "policies/simpo",
+                "reference",
+                "scores.parquet"
+            ]
+        );
+        for subject in &subjects {
+            let tree = lineage(subject).unwrap();
+            assert_eq!(tree.worst(), State::Unchanged, "{}", tree.text());
+        }
+        let policy = subjects.iter().find(|subject| subject.place() == Some("policies/sepo")).unwrap();
+        let drawn = lineage(policy).unwrap().text();
+        for what in
+            ["select 0.1.0", "quickstart (scores.parquet)", "quickstart (data/pairs.jsonl)", "tokenizer"]
+        {
+            assert!(drawn.contains(what), "no `{what}` in {drawn}");
+        }
+
+        // Eleven things of one run, and three selections.
+        let groups = groups(subjects);
+        assert_eq!(groups.iter().map(Vec::len).max(), Some(11));
+        assert_eq!(groups.len(), 4);
+        let again = dir.path().join("again");
+        std::fs::create_dir(&again).unwrap();
+        for (i, group) in groups.iter().enumerate() {
+            let out = again.join(i.to_string());
+            std::fs::create_dir(&out).unwrap();
+            let again = Again { out: &out, memory: Memory::default(), on_change: OnChange::Refuse };
+            let made = again.make(&group[0]).unwrap().unwrap();
+            for subject in group {
+                let reproduced = reproduced(subject, &made).unwrap();
+                assert!(reproduced.agrees, "{}", reproduced.text());
+            }
+        }
     }
 }
