@@ -33,16 +33,19 @@ pub(crate) fn result<T: Serialize>(
         Form::Human => say(human(value)),
         Form::Json => {
             let text = serde_json::to_string(value).map_err(|error| CliError::of(Exit::Bug, error))?;
-            match writeln!(std::io::stdout(), "{text}") {
-                // The reader has left, and knows.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-                written => {
-                    written.map_err(|error| CliError::of(Exit::Data, error).during("write to stdout"))?
-                }
-            }
+            print(&text)?;
         }
     }
     Ok(())
+}
+
+/// A text for programs, on stdout.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    match writeln!(std::io::stdout(), "{text}") {
+        // The reader has left, and knows.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| CliError::of(Exit::Data, error).during("write to stdout")),
+    }
 }
 
 /// `12 345 678`.

@@ -2,8 +2,8 @@
 
 use crate::args::{BenchCommand, Cli, Command, DataCommand};
 use crate::command::{
-    data_check, data_convert, data_generate, data_show, data_split, doctor, eval, explain, generate, lineage,
-    objectives, oracle, report, score, select, sft, train, weights,
+    classify, data_check, data_convert, data_generate, data_show, data_split, doctor, eval, explain,
+    generate, lineage, objectives, oracle, report, score, select, sft, train, weights,
 };
 use crate::exit::{CliError, Exit};
 
@@ -28,6 +28,7 @@ pub(crate) fn run(mut cli: Cli) -> Result<Exit, CliError> {
         Command::Data(DataCommand::Split(args)) => data_split::run(&args),
         Command::Data(DataCommand::Generate(args)) => data_generate::run(&args),
         Command::Sft(args) => sft::run(&args),
+        Command::Classify(command) => classify::run(&command),
         Command::Oracle(args) => oracle::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Select(args) => select::run(&args),

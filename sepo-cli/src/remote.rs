@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sepo_data::{DataError, SelectionReader, is_url, local_paths, local_paths_unless};
 
-use crate::args::{Command, DataCommand, InputArgs, PairArgs, WeightsCommand};
+use crate::args::{ClassifyCommand, Command, DataCommand, InputArgs, PairArgs, WeightsCommand};
 use crate::console::say;
 use crate::exit::CliError;
 use crate::interrupt::stoppable;
@@ -20,8 +20,16 @@ pub(crate) fn localize(command: &mut Command) -> Result<(), CliError> {
         Command::Eval(args) => all([&mut args.model], [&mut args.reference], &args.pairs),
         Command::Select(args) => paths([&mut args.scores], [&mut args.tokenizer]),
         Command::Weights(command) => weights_command(command),
+        Command::Classify(ClassifyCommand::Train(args)) => {
+            paths([&mut args.model, &mut args.data], [&mut args.eval_data])
+        }
+        Command::Classify(ClassifyCommand::Score(args)) => {
+            all([&mut args.classifier, &mut args.model], [], &args.pairs)
+        }
         Command::Train(args) => {
-            paths([&mut args.model], [&mut args.reference])?;
+            let teacher = [&mut args.teacher, &mut args.reverse_teacher];
+            paths([], teacher)?;
+            paths([&mut args.model], [&mut args.reference, &mut args.objective_file])?;
             pairs(&args.eval_data)?;
             pairs(&args.data)?;
             selection(&mut args.data)

@@ -9,12 +9,9 @@ use crate::args::ObjectiveChoice;
 
 /// The weights of the objective; none where it makes none.
 pub(crate) fn of(objective: &ObjectiveChoice) -> Option<Box<dyn StepWeights>> {
-    match objective.name.preset().weights {
+    match objective.source() {
         WeightSource::Confidence => Some(Box::new(Confidence)),
-        WeightSource::Gap => {
-            let quantile = objective.value("quantile").unwrap_or_default();
-            Some(Box::new(Gap { quantile }))
-        }
+        WeightSource::Gap => Some(Box::new(Gap { quantile: objective.quantile() })),
         WeightSource::Uniform | WeightSource::Selection(_) | WeightSource::Rewards(_) => None,
     }
 }

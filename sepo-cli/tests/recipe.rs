@@ -419,3 +419,70 @@ fn a_recipe_takes_methods_that_read_a_frozen_model_or_make_their_own_weights() {
     world.write("recipe.toml", RECIPE.replace("[train]", "[train]\nobjective = \"tdpo\""));
     world.sepo("run recipe.toml").fails(USAGE, &["recipe.toml:", "tdpo"]);
 }
+
+/// The first TOML of the page on methods.
+fn documented_objective() -> &'static str {
+    let page = include_str!("../../docs/methods.md");
+    page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap()
+}
+
+#[test]
+fn the_documented_objective_trains_from_a_recipe_and_from_a_file_and_is_made_again_from_its_record() {
+    let world = world();
+    let recipe = |section: &str| RECIPE.replace("[train]", &format!("{section}\n[train]"));
+    world.write("recipe.toml", recipe(documented_objective()));
+    world.sepo("run recipe.toml").done();
+    let made = world.read("out/train/model.safetensors");
+
+    world.write("mine.toml", documented_objective());
+    let settings = "--learning-rate 1e-4 --batch-size 4 --max-steps 3 --seed 3";
+    world
+        .sepo(&format!(
+            "train --model model --data out/select/selection.parquet --objective-file mine.toml --out again {settings}"
+        ))
+        .done();
+    assert_eq!(world.read("again/model.safetensors"), made);
+    let card = world.read_text("again/README.md");
+    assert!(card.contains("composed") && !card.contains("objective `simpo`"), "{card}");
+    let told = world.sepo("reproduce again").done().stderr;
+    assert!(told.contains("all of it agrees"), "{told}");
+
+    // Another part is another run, and what changed is named; the same parts in other words are not.
+    world.write("recipe.toml", recipe(&documented_objective().replace("\"mean\"", "\"sum\"")));
+    let changed = world.sepo("run recipe.toml --dry-run --json").json();
+    let why = changed["stages"][3]["why"].as_str().unwrap();
+    assert!(why.contains("`train.objective`") && why.contains("unit_sum: Sum"), "{why}");
+    world.write("recipe.toml", recipe(&documented_objective().replace("beta = 4.0", "beta = 4")));
+    assert_eq!(actions(&world.sepo("run recipe.toml --json").json()), skipped(5));
+    let resumed = format!(
+        "train --model model --data out/select/selection.parquet --objective-file mine.toml --out again {settings}"
+    );
+    world.write("mine.toml", documented_objective().replace("window = 8", "window = 4"));
+    world.sepo(&resumed).fails(USAGE, &["other values of objective"]);
+}
+
+#[test]
+fn another_quantile_of_weights_that_the_policy_makes_trains_again() {
+    let world = world();
+    let recipe = |quantile: f64| {
+        let section = format!("[objective]\nname = \"selective-dpo\"\nquantile = {quantile}\n\n[train]");
+        RECIPE.replace("[train]", &section)
+    };
+    world.write("recipe.toml", recipe(0.6));
+    world.sepo("run recipe.toml").done();
+    world.write("recipe.toml", recipe(0.3));
+    assert_eq!(actions(&world.sepo("run recipe.toml --json").json()), skipped(3));
+}
+
+#[test]
+fn a_printed_method_is_an_objective_file() {
+    let world = world();
+    let text = world.sepo("objectives simpo").done().stdout;
+    world.write("simpo.toml", &text);
+    let train = "train --model model --data pairs.jsonl --learning-rate 1e-3 --batch-size 4 --max-steps 2";
+    world.sepo(&format!("{train} --objective simpo --out named")).done();
+    world.sepo(&format!("{train} --objective-file simpo.toml --out written")).done();
+    assert_eq!(world.read("named/model.safetensors"), world.read("written/model.safetensors"));
+    let json = world.sepo("objectives simpo --json").json();
+    assert_eq!(json["objective"]["reduction"], "weight-sum");
+}

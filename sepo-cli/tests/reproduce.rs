@@ -71,7 +71,13 @@ fn other_objectives_templates_and_references_are_made_again() {
     world
         .sepo("oracle --model model --reference tuned --data pairs.jsonl --max-steps 1 --learning-rate 1e-3 --out brought")
         .done();
-    for path in ["dpo", "tuned", "brought", "brought/reference"] {
+    world
+        .sepo(
+            "train --model model --objective aligndistil --teacher dpo --reverse-teacher tuned --data pairs.jsonl --max-steps 2 \
+             --learning-rate 1e-3 --out distilled",
+        )
+        .done();
+    for path in ["dpo", "tuned", "brought", "brought/reference", "distilled"] {
         let told = world.sepo(&format!("reproduce {path}")).done().stderr;
         assert!(told.contains("all of it agrees"), "{told}");
         assert!(!told.contains("DIFFERS"), "{told}");

@@ -39,6 +39,7 @@ mod cached_attention;
 pub mod cuda;
 #[cfg(feature = "cuda")]
 mod device;
+mod distribution_distances;
 mod embedding;
 mod error;
 mod gather_divergences;
@@ -46,6 +47,7 @@ mod gather_logps;
 mod gelu;
 mod layer_norm;
 mod linear;
+mod log_collisions;
 mod matmul;
 mod matmul_bf16;
 mod precision;
@@ -67,6 +69,7 @@ pub use attention::{
 };
 pub use bias::{add_bias, bias_backward};
 pub use cached_attention::{KeyValues, cached_attention};
+pub use distribution_distances::distribution_distances;
 pub use embedding::{embedding, embedding_backward};
 pub use error::KernelError;
 pub use gather_divergences::{
@@ -77,6 +80,7 @@ pub use gather_logps::{GatheredLogps, HeadScratch, HeadShape, gather_logps, gath
 pub use gelu::{Gelu, gelu, gelu_backward};
 pub use layer_norm::{LayerNormForward, LayerNormGrads, layer_norm, layer_norm_backward};
 pub use linear::{LinearShape, linear, linear_backward_input, linear_backward_weight};
+pub use log_collisions::log_collisions;
 pub use precision::Precision;
 pub use rms_norm::{rms_norm, rms_norm_backward};
 pub use rotary::{RotaryConfig, RotaryScaling, RotaryTable, rotary, rotary_backward};

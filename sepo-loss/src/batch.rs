@@ -55,6 +55,8 @@ pub struct LossBatch<'a> {
     pub token_rewards: Option<&'a [f64]>,
     /// `log Σ_v π(v)²` at each row.
     pub log_collisions: Option<&'a [f64]>,
+    /// How far the teacher's logits are moved on at each row, above 0; see [`distillation`](crate::distillation).
+    pub extrapolations: Option<&'a [f64]>,
     /// The segment that each row belongs to: neighbours of one number are one segment.
     pub segments: Option<&'a [u32]>,
     /// The weight of each row. Rows of weight 0 may hold anything, NaN included, unless weights are learned.
@@ -73,6 +75,7 @@ impl<'a> LossBatch<'a> {
             Input::ReverseKls => self.reverse_kls,
             Input::TokenRewards => self.token_rewards,
             Input::LogCollisions => self.log_collisions,
+            Input::Extrapolations => self.extrapolations,
             Input::Weights => Some(self.weights),
             Input::Segments => None,
         }
@@ -129,7 +132,7 @@ impl<'a> CheckedBatch<'a> {
     }
 
     fn check_divisors(&self, objective: &Objective) -> Result<(), LossError> {
-        // The mean that a trainer takes of `Sft` divides by the weights too.
+        // Without a comparison, a mean over tokens divides by the weights too.
         let reduction = objective.composition().map_or(Reduction::WeightSum, |loss| loss.reduction);
         let sides: &[_] =
             if objective.is_pairwise() { &[Side::Chosen, Side::Rejected] } else { &[Side::Chosen] };
@@ -193,6 +196,9 @@ fn check_values(
             let value = batch.input(input).map_or(0.0, |values| values[row]);
             if !value.is_finite() {
                 return Err(LossError::InputNotFinite { input, pair, side, row, value });
+            }
+            if input == Input::Extrapolations && value <= 0.0 {
+                return Err(LossError::ExtrapolationNotPositive { pair, side, row, value });
             }
         }
     }

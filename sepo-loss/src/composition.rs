@@ -1,6 +1,9 @@
 //! A loss as the sum of its choices.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Input, LossError};
+use crate::form::CompositionForm;
 use crate::link::Link;
 use crate::margin::Margin;
 use crate::partition::{Pairing, Partition, UnitSum};
@@ -22,6 +25,8 @@ use crate::transform::Transform;
 ///
 /// or `φ` of both rewards `β h(U)` in place of `φ(z)`, where responses are not compared with each other
 /// ([`Comparison::Sides`]). What a paper adds is a variant of one of these enums. [`Composition::default`] is DPO with β = 0.1.
+///
+/// It has a written form, the [`CompositionForm`]; keys that are left out are those of the default.
 ///
 /// Weights of a constant `c` instead of 1 are the same as `c · β` where `N` is 1, and change nothing where `N` is their sum:
 /// compare methods at the same *effective* β, β times the mean weight.
@@ -49,7 +54,8 @@ use crate::transform::Transform;
 /// assert_eq!(evaluation.dlogps[0], 0.0); // not selected
 /// # Ok::<(), sepo_loss::LossError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(into = "CompositionForm", try_from = "CompositionForm")]
 pub struct Composition {
     /// `u_t`.
     pub statistic: Statistic,
@@ -78,7 +84,8 @@ pub struct Composition {
 }
 
 /// Whether token weights carry a gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Weighting {
     /// They are constants.
     Detached,
@@ -101,7 +108,8 @@ pub enum Comparison {
 }
 
 /// `ω`, a constant factor of each pair's loss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PairWeight {
     /// 1.
     One,

@@ -6,12 +6,13 @@ use crate::link::Link;
 use crate::margin::Margin;
 use crate::partition::{Pairing, Partition};
 use crate::reduction::Reduction;
+use crate::regularizer::Regularizers;
 use crate::side_link::{Baseline, SideLink};
-use crate::statistic::Divergence;
+use crate::statistic::{Divergence, Statistic};
 use crate::transform::Transform;
 
 pub(crate) fn check(composition: &Composition, objective: &'static str) -> Result<(), LossError> {
-    for (setting, value, range) in settings(composition) {
+    for (part, (setting, value, range)) in settings(composition) {
         let accepted = match range {
             Range::Finite => value.is_finite(),
             Range::Positive => value > 0.0 && value.is_finite(),
@@ -23,11 +24,11 @@ pub(crate) fn check(composition: &Composition, objective: &'static str) -> Resul
         };
         if !accepted {
             let accepted = range.words();
-            return Err(LossError::SettingOutOfRange { objective, setting, value, accepted });
+            return Err(LossError::SettingOutOfRange { objective, setting, part, value, accepted });
         }
     }
     match conflict(composition) {
-        Some(reason) => Err(LossError::Composition { objective, reason }),
+        Some((part, reason)) => Err(LossError::Composition { objective, part, reason }),
         None => Ok(()),
     }
 }
@@ -58,46 +59,65 @@ impl Range {
     }
 }
 
-fn settings(composition: &Composition) -> Vec<(&'static str, f64, Range)> {
+/// A setting by its name, its value, and what it may be.
+type Bounded = (&'static str, f64, Range);
+
+/// All settings, each with the key that it stands in.
+fn settings(composition: &Composition) -> Vec<(&'static str, Bounded)> {
     let mut settings = vec![
-        ("beta", composition.beta, Range::Positive),
-        ("scale", composition.scale, Range::NotNegative),
-        ("rho", composition.statistic.rho, Range::Finite),
+        ("beta", ("beta", composition.beta, Range::Positive)),
+        ("scale", ("scale", composition.scale, Range::NotNegative)),
+        ("statistic", ("rho", composition.statistic.rho, Range::Finite)),
     ];
     match composition.statistic.divergence {
         Divergence::None => {}
         Divergence::Forward { alpha, .. } | Divergence::Reverse { alpha, .. } => {
-            settings.push(("alpha", alpha, Range::Finite));
+            settings.push(("statistic.divergence", ("alpha", alpha, Range::Finite)));
         }
     }
     match composition.transform {
-        Transform::AlphaPo { alpha } => settings.push(("alpha", alpha, Range::NotZero)),
-        Transform::AlphaDivergence { alpha } => settings.push(("alpha", alpha, Range::Finite)),
+        Transform::AlphaPo { alpha } => settings.push(("transform", ("alpha", alpha, Range::NotZero))),
+        Transform::AlphaDivergence { alpha } => {
+            settings.push(("transform", ("alpha", alpha, Range::Finite)));
+        }
         _ => {}
     }
     match composition.comparison {
         Comparison::Pairs { margin, link } => {
-            settings.extend(margin_setting(margin));
-            settings.extend(link_setting(link));
+            settings.extend(margin_setting(margin).map(|setting| ("margin", setting)));
+            settings.extend(link_setting(link).map(|setting| ("link", setting)));
         }
-        Comparison::Sides(link) => settings.extend(side_settings(link)),
+        Comparison::Sides(link) => {
+            settings.extend(side_settings(link).into_iter().map(|setting| ("side_link", setting)));
+        }
     }
-    let regularizers = &composition.regularizers;
-    settings.extend(regularizers.nll.map(|nll| ("nll", nll.coefficient, Range::NotNegative)));
-    settings.extend(regularizers.token_reward.map(|reward| ("alpha", reward.alpha, Range::NotNegative)));
+    settings.extend(regularizer_settings(&composition.regularizers));
+    settings
+}
+
+fn regularizer_settings(regularizers: &Regularizers) -> Vec<(&'static str, Bounded)> {
+    let mut settings = Vec::new();
+    if let Some(nll) = regularizers.nll {
+        settings.push(("regularizers.nll", ("nll", nll.coefficient, Range::NotNegative)));
+    }
+    if let Some(reward) = regularizers.token_reward {
+        settings.push(("regularizers.token_reward", ("alpha", reward.alpha, Range::NotNegative)));
+    }
     if let Some(square) = regularizers.square {
-        settings.push(("square", square.coefficient, Range::NotNegative));
-        settings.push(("target", square.target, Range::Finite));
+        settings.push(("regularizers.square", ("square", square.coefficient, Range::NotNegative)));
+        settings.push(("regularizers.square", ("target", square.target, Range::Finite)));
     }
-    settings.extend(regularizers.l1.map(|l1| ("l1", l1.coefficient, Range::NotNegative)));
+    if let Some(l1) = regularizers.l1 {
+        settings.push(("regularizers.l1", ("l1", l1.coefficient, Range::NotNegative)));
+    }
     if let Some(barrier) = regularizers.barrier {
-        settings.push(("barrier", barrier.coefficient, Range::NotNegative));
-        settings.push(("probability", barrier.probability, Range::Probability));
+        settings.push(("regularizers.barrier", ("barrier", barrier.coefficient, Range::NotNegative)));
+        settings.push(("regularizers.barrier", ("probability", barrier.probability, Range::Probability)));
     }
     settings
 }
 
-fn margin_setting(margin: Margin) -> Option<(&'static str, f64, Range)> {
+fn margin_setting(margin: Margin) -> Option<Bounded> {
     match margin {
         Margin::Constant(gamma) => Some(("gamma", gamma, Range::Finite)),
         Margin::LengthDifference { alpha } => Some(("alpha", alpha, Range::Finite)),
@@ -107,7 +127,7 @@ fn margin_setting(margin: Margin) -> Option<(&'static str, f64, Range)> {
     }
 }
 
-fn link_setting(link: Link) -> Option<(&'static str, f64, Range)> {
+fn link_setting(link: Link) -> Option<Bounded> {
     match link {
         Link::Logistic { label_smoothing } | Link::Robust { label_smoothing } => {
             Some(("label_smoothing", label_smoothing, Range::Smoothing))
@@ -120,7 +140,7 @@ fn link_setting(link: Link) -> Option<(&'static str, f64, Range)> {
     }
 }
 
-fn side_settings(link: SideLink) -> Vec<(&'static str, f64, Range)> {
+fn side_settings(link: SideLink) -> Vec<Bounded> {
     match link {
         SideLink::Kto { desirable, undesirable, baseline } => {
             let weights = [
@@ -139,46 +159,66 @@ fn side_settings(link: SideLink) -> Vec<(&'static str, f64, Range)> {
     }
 }
 
-/// Why two parts exclude each other, if they do.
-fn conflict(composition: &Composition) -> Option<&'static str> {
+/// Why two parts exclude each other, if they do, and the key of one of them.
+fn conflict(composition: &Composition) -> Option<(&'static str, &'static str)> {
     let parts = composition.partition != Partition::Whole;
+    let learned = composition.weighting == Weighting::Learned;
     let margin = match composition.comparison {
         Comparison::Pairs { margin, .. } => Some(margin),
         Comparison::Sides(_) => None,
     };
-    [
+    let conflicts = [
         (
             parts && composition.reduction == Reduction::Nominal,
+            "reduction",
             "a nominal count is that of a whole response, and this compares parts",
         ),
         (
             parts && composition.pairing == Pairing::BatchOrder,
+            "pairing",
             "the order over a batch is of whole responses, and this compares parts",
         ),
         (
             !parts && composition.pairing == Pairing::ByWeight,
+            "pairing",
             "whole responses have nothing to sort: set a partition",
         ),
         (
             parts && composition.regularizers.token_reward.is_some(),
+            "regularizers.token_reward",
             "the weight of token rewards comes from the margin of whole responses, and this compares parts",
         ),
-        (matches!(composition.partition, Partition::Window(0)), "a window has at least one token"),
+        (
+            matches!(composition.partition, Partition::Window(0)),
+            "partition",
+            "a window has at least one token",
+        ),
         (
             composition.pairing == Pairing::BatchOrder && margin.is_none(),
+            "pairing",
             "the order over a batch is for comparisons of two responses",
         ),
         (
             composition.pairing == Pairing::BatchOrder
                 && margin.is_some_and(|margin| !matches!(margin, Margin::Constant(_))),
+            "margin",
             "in the order over a batch only a constant margin has a meaning",
         ),
         (
-            composition.weighting == Weighting::Learned && composition.reduction == Reduction::Nominal,
+            learned && composition.reduction == Reduction::Nominal,
+            "reduction",
             "a nominal count is that of a selection, and learned weights select nothing",
         ),
-    ]
-    .into_iter()
-    .find(|(excluded, _)| *excluded)
-    .map(|(_, reason)| reason)
+        (
+            !learned && composition.regularizers.l1.is_some(),
+            "regularizers.l1",
+            "the size of weights can only be kept small where they are learned",
+        ),
+        (
+            composition.transform == Transform::LogOdds && composition.statistic != Statistic::LOGP,
+            "transform",
+            "log-odds are of a probability, so they go with `rho` 0 and no divergence",
+        ),
+    ];
+    conflicts.into_iter().find(|(excluded, ..)| *excluded).map(|(_, part, reason)| (part, reason))
 }

@@ -37,6 +37,8 @@ pub enum Input {
     TokenRewards,
     /// `log_collisions`: `log Σ_v π(v)²` of each position.
     LogCollisions,
+    /// `extrapolations`: how far a teacher's logits are moved on.
+    Extrapolations,
     /// `segments`: which segment of its response a token belongs to.
     Segments,
     /// `weights`.
@@ -52,6 +54,7 @@ impl fmt::Display for Input {
             Self::ReverseKls => "reverse KL",
             Self::TokenRewards => "token reward",
             Self::LogCollisions => "log collision probability",
+            Self::Extrapolations => "extrapolation",
             Self::Segments => "segment",
             Self::Weights => "weight",
         })
@@ -72,6 +75,9 @@ pub enum LossError {
         objective: &'static str,
         /// Name of the setting.
         setting: &'static str,
+        /// Key of the [`CompositionForm`](crate::CompositionForm) that it stands in; the setting's own name where that is a key, or a
+        /// preset's.
+        part: &'static str,
         /// The refused value.
         value: f64,
         /// The accepted interval.
@@ -145,6 +151,18 @@ pub enum LossError {
         /// The refused value.
         value: f64,
     },
+    /// The objective divides by how far the teacher is moved on, and that is not above 0.
+    #[error("divide by the extrapolation {value} at row {row} of the {side} side of pair {pair}")]
+    ExtrapolationNotPositive {
+        /// The pair at fault.
+        pair: usize,
+        /// Its side.
+        side: Side,
+        /// Flat index of the row.
+        row: usize,
+        /// The refused value.
+        value: f64,
+    },
     /// The objective divides by the sum of the weights, and it is negative: the preference would turn around.
     #[error("divide by the weight sum {sum} of the {side} side of pair {pair}")]
     WeightSumNegative {
@@ -160,6 +178,8 @@ pub enum LossError {
     Composition {
         /// Name of the objective.
         objective: &'static str,
+        /// Key of the [`CompositionForm`](crate::CompositionForm) that holds one of the two.
+        part: &'static str,
         /// Which parts, and why.
         reason: &'static str,
     },

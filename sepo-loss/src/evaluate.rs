@@ -5,6 +5,7 @@ use dfdx::prelude::*;
 use crate::batch::{CheckedBatch, LossBatch};
 use crate::composition::Weighting;
 use crate::constant::PerRow;
+use crate::distillation::distillation;
 use crate::error::{Input, LossError, Side};
 use crate::likelihood::negative_log_likelihood;
 use crate::metrics::PairMetrics;
@@ -47,7 +48,7 @@ pub struct Evaluation {
 /// # Numerics
 ///
 /// * Rows of weight 0 are never read, so they may hold NaN or −∞.
-/// * A pair is *empty* if a response that the objective uses ([`Objective::Sft`] only the chosen one) has no weighted row
+/// * A pair is *empty* if a response that the objective uses ([`Objective::Sft`] and [`Objective::AlignDistil`] only the chosen one) has no weighted row
 ///   or weights that sum to 0. It has loss 0 and gradient 0, is counted in `n_empty`, and not in `n_units`.
 /// * See [`negative_log_sigmoid`](crate::negative_log_sigmoid) for margins far from 0.
 ///
@@ -59,6 +60,7 @@ pub struct Evaluation {
 /// * [`LossError::PairRowsOutOfRange`] if a range is inverted or ends beyond the arrays.
 /// * [`LossError::WeightNotFinite`] if a weight in use is NaN or infinite.
 /// * [`LossError::InputNotFinite`] if another number in use is, at a row with a weight.
+/// * [`LossError::ExtrapolationNotPositive`] if [`Objective::AlignDistil`] would divide by such.
 /// * [`LossError::WeightSumNegative`] if the objective divides by a sum of weights below 0.
 /// * [`LossError::NominalOutOfRange`] if SePO divides by a nominal token count that is not finite and above 0.
 /// * [`LossError::LossNotFinite`] if finite inputs overflow.
@@ -93,10 +95,9 @@ pub fn evaluate(objective: &Objective, batch: &LossBatch<'_>) -> Result<Evaluati
         return Err(LossError::LossNotFinite { pair, loss });
     }
     evaluation.n_empty = n_empty;
-    evaluation.n_units = if objective.is_pairwise() {
-        (n_pairs - n_empty) as f64
-    } else {
-        checked.layout.pairs(Side::Chosen).weight_sums().iter().sum()
+    evaluation.n_units = match objective {
+        Objective::Sft => checked.layout.pairs(Side::Chosen).weight_sums().iter().sum(),
+        _ => (n_pairs - n_empty) as f64,
     };
     Ok(evaluation)
 }
@@ -117,8 +118,19 @@ fn differentiate(
     let [forward, reverse] = [input(Input::ForwardKls)?, input(Input::ReverseKls)?];
     let weights = learned.then(|| vector(checked.batch.weights)).transpose()?;
     let taped = |tensor: &Option<PerRow<f64, Cpu>>| tensor.as_ref().map(PerRow::leaky_trace);
+    let distilled = match *objective {
+        Objective::AlignDistil { beta, .. } => {
+            reverse.as_ref().zip(checked.read(Input::Extrapolations)).map(|(kls, extrapolations)| {
+                distillation(kls.leaky_trace(), extrapolations, beta, checked.layout.pairs(Side::Chosen))
+            })
+        }
+        _ => None,
+    };
+    let is_distilled = distilled.is_some();
     let losses = if all_empty {
         None
+    } else if let Some(losses) = distilled {
+        Some(losses?)
     } else if let Some(composition) = &composition {
         let terms = TokenTerms {
             logps: policy.leaky_trace(),
@@ -140,7 +152,7 @@ fn differentiate(
         Some(gradients) if on_tape => gradients.get(tensor).as_vec(),
         _ => vec![0.0; n_rows],
     };
-    let kls = composition.is_some_and(|loss| loss.differentiates_kls());
+    let kls = is_distilled || composition.is_some_and(|loss| loss.differentiates_kls());
     let of = |tensor: &Option<PerRow<f64, Cpu>>, on_tape| {
         tensor.as_ref().map(|tensor| gradient(tensor, on_tape)).unwrap_or_default()
     };
@@ -148,7 +160,7 @@ fn differentiate(
     Ok(Evaluation {
         loss_sum: values.iter().sum(),
         n_units: 0.0,
-        dlogps: gradient(&policy, true),
+        dlogps: gradient(&policy, !is_distilled),
         dforward_kls: of(&forward, kls),
         dreverse_kls: of(&reverse, kls),
         dweights: of(&weights, true),

@@ -39,6 +39,7 @@
 //! | Γ | [`Margin`] |
 //! | φ, of a difference or of each response by itself | [`Link`], [`SideLink`] |
 //! | what is added | [`Regularizers`] |
+//! | all of these as keys of a TOML or JSON table | [`CompositionForm`] |
 //! | named choices of all of these | [`Objective`]; all methods by name, with their settings and needs: [`Preset`] |
 //!
 //! # Adding a loss
@@ -66,11 +67,14 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod classification;
 mod composition;
 mod composition_check;
 mod constant;
+mod distillation;
 mod error;
 mod evaluate;
+mod form;
 mod grid;
 mod layout;
 mod likelihood;
@@ -88,10 +92,13 @@ mod statistic;
 mod transform;
 
 pub use batch::{LossBatch, PairRows};
+pub use classification::{cross_entropy, label_loss};
 pub use composition::{Comparison, Composition, PairWeight, Weighting};
 pub use constant::PerRow;
+pub use distillation::distillation;
 pub use error::{Input, LossError, Side};
 pub use evaluate::{Evaluation, evaluate};
+pub use form::CompositionForm;
 pub use grid::{SequenceRows, TokenGrid};
 pub use layout::PairLayout;
 pub use likelihood::negative_log_likelihood;

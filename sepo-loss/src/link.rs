@@ -1,11 +1,15 @@
 //! From a margin to a loss.
 
+use std::fmt;
+
 use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::constant::{constant, scalar, values};
 
 /// The loss as a function of the margin `z` of a pair.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Link {
     /// `−(1 − ε) log σ(z) − ε log σ(−z)`: a logistic loss whose label is wrong with probability ε.
     Logistic {
@@ -26,6 +30,7 @@ pub enum Link {
     },
     /// `−log σ(z) (1 − m) + exp(−z) m` with `m = σ(z / τ)`: a logistic loss that becomes exponential (DiscoPOP, arXiv
     /// 2406.08414).
+    #[serde(rename = "discopop")]
     DiscoPop {
         /// τ, the width of the change.
         temperature: f64,
@@ -43,7 +48,8 @@ pub enum Link {
         /// The margin at which the loss is 0.
         target: f64,
     },
-    /// Any other function of the margin.
+    /// Any other function of the margin. It is code, and has no written form.
+    #[serde(skip)]
     Custom(CustomLink),
 }
 
@@ -67,12 +73,19 @@ pub enum Link {
 /// assert_eq!(losses.sum::<Rank0, _>().backward().get(&z).as_vec(), [0.0, -1.0]);
 /// # Ok::<(), CpuError>(())
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct CustomLink {
     /// What tells it from another one: two of the same name count as the same.
     pub name: &'static str,
     /// Loss and slope at a margin.
     pub loss: fn(f64) -> (f64, f64),
+}
+
+// Without the function's address, which is another one in every process: runs are told apart by this text.
+impl fmt::Debug for CustomLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomLink").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl PartialEq for CustomLink {

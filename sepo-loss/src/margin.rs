@@ -1,11 +1,13 @@
 //! What the difference of two responses has to exceed.
 
 use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::constant::{PerRow, constant, scalar, values};
 
 /// Γ, which is taken off `β (h(U_w) − h(U_l))` before the link.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Margin {
     /// A number: γ of SimPO, λ of SePO, 0 for most.
     Constant(f64),

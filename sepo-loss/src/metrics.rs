@@ -10,7 +10,7 @@ use crate::transform::Transform;
 /// The loss of one pair and the numbers behind it.
 ///
 /// Names and signs are TRL's (`rewards/chosen`, `rewards/margins`, `logps/chosen`). Averages over a batch should leave out
-/// pairs that are `empty`. [`Objective::Sft`] reads the chosen response only: what concerns the rejected one is 0, and so
+/// pairs that are `empty`. [`Objective::Sft`] and [`Objective::AlignDistil`] read the chosen response only: what concerns the rejected one is 0, and so
 /// are rewards.
 ///
 /// | objective | reward of a response |

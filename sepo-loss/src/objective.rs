@@ -94,6 +94,15 @@ pub enum Objective {
         /// What `N` is.
         normalizer: Normalizer,
     },
+    /// Distillation of the chosen response from a teacher at every token (AlignDistil, arXiv 2503.02832): `β / W_w · Σ_t w_t K_t / g_t`
+    /// with `K_t = KL(π ‖ p*_t)`. The teacher's logits are `z_t + g_t (z_t − z'_t)`, z those of a model aligned by DPO and z' those of
+    /// one aligned the other way round, and `g_t` grows with the distance of the two; see [`distillation`](crate::distillation).
+    AlignDistil {
+        /// β > 0, strength of the tie to the teacher.
+        beta: f64,
+        /// How far the teacher is moved on: `g_t = boost · ‖p_t − p'_t‖₁ + 0.001`.
+        boost: f64,
+    },
     /// Any other loss, choice by choice.
     Composed {
         /// What it is called.
@@ -118,12 +127,15 @@ impl Objective {
     /// What a batch has to bring besides log-probabilities and weights.
     #[must_use]
     pub fn inputs(&self) -> Vec<Input> {
-        self.composition().map(|composition| composition.inputs()).unwrap_or_default()
+        match self {
+            Self::AlignDistil { .. } => vec![Input::ReverseKls, Input::Extrapolations],
+            _ => self.composition().map(|composition| composition.inputs()).unwrap_or_default(),
+        }
     }
 
     /// Whether the loss compares the two responses of a pair.
     pub fn is_pairwise(&self) -> bool {
-        !matches!(self, Self::Sft)
+        !matches!(self, Self::Sft | Self::AlignDistil { .. })
     }
 
     /// The name in lower case, as on a command line.
@@ -135,6 +147,7 @@ impl Objective {
             Self::Hinge { .. } => "hinge",
             Self::SimPo { .. } => "simpo",
             Self::SePo { .. } => "sepo",
+            Self::AlignDistil { .. } => "aligndistil",
             Self::Composed { name, .. } => name,
         }
     }
@@ -173,18 +186,22 @@ impl Objective {
                 self.check_scale("gamma", gamma)?;
                 self.check_margin("lambda", lambda)
             }
+            Self::AlignDistil { beta, boost } => {
+                self.check_scale("beta", beta)?;
+                self.check_setting("boost", boost, boost >= 0.0 && boost.is_finite(), "0 <= value < infinity")
+            }
             Self::Composed { name, composition } => composition.check(name),
         }
     }
 
-    /// The choices that make the loss; `None` for [`Objective::Sft`], which compares nothing.
+    /// The choices that make the loss; `None` for [`Objective::Sft`] and [`Objective::AlignDistil`], which compare nothing.
     #[must_use]
     pub fn composition(&self) -> Option<Composition> {
         let dpo = Composition::default();
         let simpo = Composition { statistic: Statistic::LOGP, reduction: Reduction::WeightSum, ..dpo };
         let logistic = |label_smoothing| Link::Logistic { label_smoothing };
         Some(match *self {
-            Self::Sft => return None,
+            Self::Sft | Self::AlignDistil { .. } => return None,
             Self::Dpo { beta, label_smoothing } => {
                 Composition { beta, ..dpo }.comparing(Margin::Constant(0.0), logistic(label_smoothing))
             }
@@ -234,6 +251,6 @@ impl Objective {
         if accept {
             return Ok(());
         }
-        Err(LossError::SettingOutOfRange { objective: self.name(), setting, value, accepted })
+        Err(LossError::SettingOutOfRange { objective: self.name(), setting, part: setting, value, accepted })
     }
 }

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::batch::{LossBatch, PairRows};
 use crate::error::Side;
 
 /// How a response is cut into the units that are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Partition {
     /// It is one unit.
     Whole,
@@ -19,7 +22,8 @@ pub enum Partition {
 }
 
 /// Which unit of the chosen response is compared with which of the rejected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Pairing {
     /// The first with the first, and so on, until the shorter response ends. Whole responses make one comparison.
     ByIndex,
@@ -33,7 +37,8 @@ pub enum Pairing {
 }
 
 /// How the comparisons of one pair add up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum UnitSum {
     /// Their sum.
     Sum,

@@ -1,12 +1,14 @@
 //! From one number a row to one number a sequence.
 
 use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::constant::{PerRow, constant};
 use crate::grid::TokenGrid;
 
 /// What the weighted sum of a sequence is divided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reduction {
     /// 1: the weighted sum itself.
     Sum,

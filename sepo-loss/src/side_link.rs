@@ -1,6 +1,7 @@
 //! Losses that look at each response by itself.
 
 use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::constant::{PerRow, detached, scalar, values};
 use crate::link::{negative_log_sigmoid, sigmoid};
@@ -10,7 +11,8 @@ use crate::link::{negative_log_sigmoid, sigmoid};
 ///
 /// Such a loss needs no pairs in principle; here the two responses of a pair bring one desirable and one undesirable
 /// example.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SideLink {
     /// `½ [λ_w (1 − σ(r_w − β z₀)) + λ_l (1 − σ(β z₀ − r_l))]` (KTO, arXiv 2402.01306, eq. 8).
     Kto {
@@ -40,7 +42,8 @@ pub enum SideLink {
 }
 
 /// What KTO compares log-ratios with.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Baseline {
     /// A number, in the units of `h(U)`.
     Constant(f64),

@@ -1,6 +1,7 @@
 //! The number that each token contributes.
 
 use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::constant::{PerRow, detached, scalar};
 use crate::error::Side;
@@ -9,7 +10,8 @@ use crate::error::Side;
 ///
 /// `l_t` is the policy's log-probability of the token, `l_ref,t` the reference's, and `κ_t` a divergence between the two
 /// models' distributions at that position.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Statistic {
     /// ρ, how much of the reference is taken off: 1 for DPO and its kin, 0 without a reference.
     pub rho: f64,
@@ -20,7 +22,8 @@ pub struct Statistic {
 /// A token-wise divergence of policy and reference as part of the [`Statistic`].
 ///
 /// Both are `−α E_{v∼ν}[log π(v) − log π_ref(v)]` with ν one of the two models.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Divergence {
     /// No such term.
     None,
@@ -41,7 +44,8 @@ pub enum Divergence {
 }
 
 /// On which side of a pair a term carries no gradient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Detach {
     /// It carries one on both.
     Neither,
@@ -58,6 +62,12 @@ impl Detach {
             Self::Chosen => side == Side::Chosen,
             Self::Both => true,
         }
+    }
+}
+
+impl Default for Statistic {
+    fn default() -> Self {
+        Self::LOG_RATIO
     }
 }
 

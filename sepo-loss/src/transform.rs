@@ -1,18 +1,21 @@
 //! What becomes of a response's reduced statistic before the two responses are compared.
 
 use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::constant::scalar;
 use crate::link::negative_log_sigmoid;
 
 /// `h`, applied to `U` of each response.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Transform {
     /// `h(U) = U`.
     Identity,
     /// `h(U) = U − log(1 − exp U)`: the log-odds of a probability whose logarithm is `U` (ORPO, arXiv 2403.07691).
     LogOdds,
     /// `h(U) = (1 − exp(−α U)) / α` (AlphaPO, arXiv 2501.03884): `U` where α goes to 0.
+    #[serde(rename = "alphapo")]
     AlphaPo {
         /// α, not 0.
         alpha: f64,

@@ -141,6 +141,14 @@ pub enum ModelError {
         /// The length that the other parts imply.
         expected: usize,
     },
+    /// A classifier reads the states of another model than the one at hand.
+    #[error("the classifier was made for a model with weights of blake3 {expected}, and these are {found}")]
+    OtherBackbone {
+        /// Content hash of the model that it was made for.
+        expected: String,
+        /// Content hash of the model at hand.
+        found: String,
+    },
     /// `backward` was called with no `forward` before it.
     #[error("backward needs a forward pass with activations first")]
     NoForward,

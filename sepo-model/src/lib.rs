@@ -7,11 +7,13 @@
 //! * [`Model`] is a folder: configuration and weights. [`Parameters`] is all weights in one flat buffer.
 //! * [`Network`] runs batches ([`SequenceBatch`]): segments that share a parent compute it once, and the head runs at the
 //!   requested rows only.
+//! * [`TokenClassifier`] says of every token how likely it is good: a linear head on a frozen model's states.
 //! * [`generate`] samples continuations with a key-value cache.
 //!
 //! Not here: tokenizers and data (`sepo-data`), losses (`sepo-loss`), optimizers (`sepo-train`).
 
 mod architecture;
+mod classifier;
 mod config;
 mod dtype;
 mod error;
@@ -21,6 +23,7 @@ mod init;
 mod network;
 mod parameters;
 
+pub use classifier::{PairTokens, ResponseStates, TokenClassifier, classifier_files};
 pub use config::{Biases, Family, Mlp, ModelConfig, Norm, Residual};
 pub use dtype::Dtype;
 pub use error::ModelError;

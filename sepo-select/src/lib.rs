@@ -72,8 +72,8 @@ pub use report::{ClassCounts, DropReason, SelectReport, SelectWarning, SideRepor
 pub use rule::Rule;
 pub use scope::Scope;
 pub use score::{
-    FinishedShards, ScoreConfig, ScoreError, ScoreReport, Scorer, ShardConfig, ShardProgress, ShardedScores,
-    score_pairs,
+    FinishedShards, PairScorer, ScoreConfig, ScoreError, ScoreReport, Scorer, ShardConfig, ShardProgress,
+    ShardedScores, TokenJudge, score_pairs,
 };
 pub use score_spans::{ScoreSpans, SpansError};
 pub use select_batch::select_batch;

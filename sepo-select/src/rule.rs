@@ -61,6 +61,9 @@ pub enum Rule {
     /// 1 on the chosen side, `1 − σ(score)` on the rejected one, where `σ(score) = p₊ / (p₊ + p₋)`: after critical tokens,
     /// which take `p₊² / p₋` among the whole vocabulary for what is `σ` here, more than a file of scores holds.
     Critical,
+    /// `σ(score)`; `σ(−score)` on the rejected side. Of scores by a [token classifier](crate::TokenJudge), how likely a token is good, or
+    /// bad where it is rejected.
+    Probability,
     /// From 0 for the lowest score of a response to 1 for the highest; on the rejected side the other way round.
     MinMax,
     /// D2PO's decay with the position.
@@ -88,6 +91,7 @@ impl Rule {
             Self::Tgdpo(_) => "tgdpo",
             Self::TReg => "t-reg",
             Self::Critical => "critical",
+            Self::Probability => "probability",
             Self::MinMax => "min-max",
             Self::D2po(_) => "d2po",
             Self::LdDpo(_) => "ld-dpo",
@@ -113,6 +117,7 @@ impl Rule {
             | Self::Asr(_)
             | Self::TisRank(_)
             | Self::Tgdpo(_)
+            | Self::Probability
             | Self::MinMax => Some(SideRule::Negate),
             Self::TReg => Some(SideRule::Same),
             Self::Salience

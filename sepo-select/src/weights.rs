@@ -98,6 +98,7 @@ fn weighed(config: &SelectConfig, place: Place, scores: &[f32]) -> Vec<f64> {
             Side::Chosen => vec![1.0; scores.len()],
             Side::Rejected => each(&|score| one_minus(centred_sigmoid(score) + 0.5)),
         },
+        Rule::Probability => each(&|score| centred_sigmoid(sign * score) + 0.5),
         Rule::MinMax => min_max(&turned()),
         Rule::D2po(decay) => positions(&|token| decay.weight(token)),
         Rule::LdDpo(shared) => positions(&|token| shared.weight(token, place.n_shared)),

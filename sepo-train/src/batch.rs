@@ -5,8 +5,9 @@ use std::ops::Range;
 use sepo_data::{PackItem, PackedBatch, RowPolicy, Side, plan_batches};
 use sepo_kernels::Segments;
 use sepo_loss::{LossBatch, Objective, PairRows};
-use sepo_model::{Network, Parameters, RowValues, SequenceBatch};
+use sepo_model::{Network, Parameters, SequenceBatch};
 
+use crate::pass::Forward;
 use crate::{StepWeights, TrainError, TrainExample};
 
 /// Which log-probs are computed.
@@ -182,7 +183,10 @@ impl<'a> Batch<'a> {
     }
 
     /// The loss's view of a pass.
-    pub(crate) fn loss<'b>(&'b self, values: &'b RowValues) -> LossBatch<'b> {
+    pub(crate) fn loss<'b>(
+        &'b self,
+        Forward { values, others, log_collisions, .. }: &'b Forward,
+    ) -> LossBatch<'b> {
         let there = |list: &'b Vec<f64>| (list.len() == self.n_rows()).then_some(&list[..]);
         LossBatch {
             logps: &values.logps,
@@ -190,6 +194,8 @@ impl<'a> Batch<'a> {
             forward_kls: there(&values.forward_kl),
             reverse_kls: there(&values.reverse_kl),
             token_rewards: self.rewards.as_deref(),
+            extrapolations: there(&others.extrapolations),
+            log_collisions: there(log_collisions),
             weights: &self.weights,
             pairs: &self.pairs,
             ..LossBatch::default()

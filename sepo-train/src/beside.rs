@@ -3,8 +3,9 @@
 use std::fmt;
 
 use sepo_data::Side;
-use sepo_loss::{Input, Objective};
-use sepo_model::{Activations, Model, Network, Parameters, States};
+use sepo_kernels::{HeadStates, Precision, distribution_distances};
+use sepo_loss::{Input, Objective, Weighting};
+use sepo_model::{Activations, Model, ModelError, Network, Parameters, States};
 
 use crate::TrainError;
 use crate::batch::Batch;
@@ -15,8 +16,19 @@ pub struct Beside<'a> {
     /// The frozen model that divergences are taken from, for objectives that read
     /// [`Input::ForwardKls`] or [`Input::ReverseKls`]. Of the vocabulary of the policy.
     pub reference: Option<&'a Model>,
+    /// The frozen models that a teacher is made of, for objectives that read [`Input::Extrapolations`]. Of the vocabulary of the policy.
+    pub teacher: Option<Teacher<'a>>,
     /// Weights that are made anew in every step; they multiply those of the examples.
     pub weights: Option<&'a dyn StepWeights>,
+}
+
+/// Two models that make a teacher: its logits are those of `toward`, moved on from those of `away`.
+#[derive(Debug, Clone, Copy)]
+pub struct Teacher<'a> {
+    /// Aligned by DPO.
+    pub toward: &'a Model,
+    /// Aligned by DPO on exchanged responses.
+    pub away: &'a Model,
 }
 
 /// Token weights from the log-probabilities of the very step, such as ConfPO's. They are constants of the loss.
@@ -51,59 +63,129 @@ pub trait StepWeights: fmt::Debug + Sync {
     fn weights(&self, side: Side, logps: &[f64], reference: Option<&[f64]>) -> Vec<f64>;
 }
 
-/// The frozen model at work.
+/// The frozen models at work.
 #[derive(Debug)]
 pub(crate) struct Companion<'a> {
-    network: Network,
-    pub(crate) parameters: &'a Parameters,
+    models: Vec<(Network, &'a Parameters)>,
+    /// How far a teacher is moved on, in distances of its two models; a reference is taken as it is.
+    boost: Option<f64>,
 }
 
+/// What frozen models say of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Others {
+    /// Of each model, so scaled that their logits add up to those of the distribution to compare with.
+    states: Vec<States>,
+    /// Of each row, how far the teacher is moved on; empty for a reference.
+    pub(crate) extrapolations: Vec<f64>,
+}
+
+/// Least distance that a teacher is moved on, of the released code: the loss divides by it.
+const LEAST_EXTRAPOLATION: f64 = 1e-3;
+
 impl<'a> Companion<'a> {
-    /// The companion of an objective that reads divergences; none for others.
+    /// The companion of an objective that reads divergences or a teacher; none for others.
     ///
     /// # Errors
     ///
-    /// [`TrainError::NoReferenceModel`] where there is no model to take them from, [`TrainError::OtherVocabulary`] where it has other
-    /// tokens than the policy.
+    /// [`TrainError::NoReferenceModel`], [`TrainError::NoTeacher`] where there is no model to take them from,
+    /// [`TrainError::OtherVocabulary`] where one has other tokens than the policy.
     pub(crate) fn of(
         objective: &Objective,
         beside: Beside<'a>,
         policy: &Model,
     ) -> Result<Option<Self>, TrainError> {
-        if !reads_divergences(objective) {
+        let name = objective.name();
+        let (models, boost) = if let Objective::AlignDistil { boost, .. } = *objective {
+            let teacher = beside.teacher.ok_or(TrainError::NoTeacher { objective: name })?;
+            (vec![teacher.toward, teacher.away], Some(boost))
+        } else if reads_divergences(objective) {
+            (vec![beside.reference.ok_or(TrainError::NoReferenceModel { objective: name })?], None)
+        } else {
             return Ok(None);
-        }
-        let Some(model) = beside.reference else {
-            return Err(TrainError::NoReferenceModel { objective: objective.name() });
         };
-        let (expected, found) = (policy.config.vocab, model.config.vocab);
-        if expected != found {
+        let expected = policy.config.vocab;
+        if let Some(found) = models.iter().map(|model| model.config.vocab).find(|vocab| *vocab != expected) {
             return Err(TrainError::OtherVocabulary { expected, found });
         }
-        let network = Network::new(&model.config, Activations::Kept);
-        Ok(Some(Self { network, parameters: &model.parameters }))
+        let network = |model: &&'a Model| (Network::new(&model.config, Activations::Kept), &model.parameters);
+        Ok(Some(Self { models: models.iter().map(network).collect(), boost }))
     }
 
-    pub(crate) fn states(&mut self, batch: &Batch<'_>) -> Result<States, TrainError> {
-        Ok(self.network.states(self.parameters, &batch.sequence())?)
+    /// What the models say of the batch.
+    pub(crate) fn others(&mut self, batch: &Batch<'_>) -> Result<Others, TrainError> {
+        let sequence = batch.sequence();
+        let states =
+            self.models.iter_mut().map(|(network, parameters)| network.states(parameters, &sequence));
+        let states = states.collect::<Result<Vec<States>, ModelError>>()?;
+        let (Some(boost), [toward, away]) = (self.boost, &states[..]) else {
+            return Ok(Others { states, extrapolations: Vec::new() });
+        };
+        let [of_toward, of_away] = [toward.with_head(self.models[0].1), away.with_head(self.models[1].1)];
+        let distances = distribution_distances(of_toward, of_away, Precision::F32);
+        let by: Vec<f64> = distances.iter().map(|d| boost * d + LEAST_EXTRAPOLATION).collect();
+        // z + g (z − z') = (1 + g) z − g z', and a head is linear.
+        let factors: Vec<f64> = by.iter().map(|g| 1.0 + g).collect();
+        let against: Vec<f64> = by.iter().map(|g| -g).collect();
+        let states = vec![toward.clone().scaled_each(&factors), away.clone().scaled_each(&against)];
+        let extrapolations = sequence.state_of_rows().into_iter().map(|place| by[place]).collect();
+        Ok(Others { states, extrapolations })
+    }
+
+    /// The models' states with their heads.
+    pub(crate) fn heads<'b>(&'b self, others: &'b Others) -> Vec<HeadStates<'b>> {
+        others
+            .states
+            .iter()
+            .zip(&self.models)
+            .map(|(states, (_, parameters))| states.with_head(parameters))
+            .collect()
     }
 
     /// Of the last pass.
     pub(crate) fn flops(&self) -> u64 {
-        self.network.flops().forward
+        self.models.iter().map(|(network, _)| network.flops().forward).sum()
     }
 }
 
 /// Whether the objective reads a divergence from a frozen model, so that [`Beside::reference`] has to be there.
 #[must_use]
 pub fn reads_divergences(objective: &Objective) -> bool {
-    objective.inputs().iter().any(|input| matches!(input, Input::ForwardKls | Input::ReverseKls))
+    let is_divergence = |input: &Input| matches!(input, Input::ForwardKls | Input::ReverseKls);
+    objective.inputs().iter().any(is_divergence) && !reads_teacher(objective)
 }
 
-/// Nothing, where training can bring every array that the objective reads.
-pub(crate) fn check_inputs(objective: &Objective) -> Result<(), TrainError> {
-    let cannot = |input: &Input| matches!(input, Input::LogCollisions | Input::Segments);
-    match objective.inputs().into_iter().find(cannot) {
+/// Whether the objective reads a teacher made of two frozen models, so that [`Beside::teacher`] has to be there.
+#[must_use]
+pub fn reads_teacher(objective: &Objective) -> bool {
+    objective.inputs().contains(&Input::Extrapolations)
+}
+
+/// Whether the objective reads how likely two draws of the policy are the same token.
+pub(crate) fn reads_collisions(objective: &Objective) -> bool {
+    objective.inputs().contains(&Input::LogCollisions)
+}
+
+/// Nothing, where training can bring every array that the objective reads: to be asked before work is done.
+///
+/// # Errors
+///
+/// [`TrainError::InputUnknown`] for segments, [`TrainError::WeightsLearned`] for weights that are to get a gradient.
+///
+/// # Examples
+///
+/// ```
+/// use sepo_loss::{Composition, Objective, Partition};
+///
+/// let parts = Composition { partition: Partition::Segment, ..Composition::default() };
+/// assert!(sepo_train::check_inputs(&Objective::composed("parts", parts)).is_err());
+/// assert!(sepo_train::check_inputs(&Objective::Sft).is_ok());
+/// ```
+pub fn check_inputs(objective: &Objective) -> Result<(), TrainError> {
+    if objective.composition().is_some_and(|loss| loss.weighting == Weighting::Learned) {
+        return Err(TrainError::WeightsLearned { objective: objective.name() });
+    }
+    match objective.inputs().into_iter().find(|input| *input == Input::Segments) {
         Some(input) => Err(TrainError::InputUnknown { objective: objective.name(), input }),
         None => Ok(()),
     }

@@ -56,6 +56,26 @@ pub enum TrainError {
         /// First such token, counted in the response.
         token: usize,
     },
+    /// A classifier of tokens is to learn labels, and a response has none.
+    #[error("row {row} has no labels for its {side} tokens")]
+    NoLabels {
+        /// Row of the example.
+        row: u64,
+        /// Which response.
+        side: Side,
+    },
+    /// A label is no probability.
+    #[error("row {row} has the label {label} at {side} token {token}; labels are from 0 to 1")]
+    LabelOutOfRange {
+        /// Row of the example.
+        row: u64,
+        /// Which response.
+        side: Side,
+        /// The token, counted in the response.
+        token: usize,
+        /// What it is labelled.
+        label: f64,
+    },
     /// The first token of a response has a weight, and without a prompt nothing predicts it.
     #[error("row {row} has no prompt, so the first {side} token cannot have a weight")]
     WeightWithoutPrompt {
@@ -67,6 +87,12 @@ pub enum TrainError {
     /// The objective reads divergences from a frozen model, and there is none.
     #[error("`{objective}` reads divergences from a frozen model, and none was given")]
     NoReferenceModel {
+        /// Name of the objective.
+        objective: &'static str,
+    },
+    /// The objective distils a teacher made of two frozen models, and there is none.
+    #[error("`{objective}` distils a teacher made of two frozen models, and none was given")]
+    NoTeacher {
         /// Name of the objective.
         objective: &'static str,
     },
@@ -85,6 +111,12 @@ pub enum TrainError {
         objective: &'static str,
         /// The array.
         input: sepo_loss::Input,
+    },
+    /// The objective has a gradient for weights that a model makes, and here weights are constants.
+    #[error("`{objective}` learns the weights of tokens, and training takes them as they are")]
+    WeightsLearned {
+        /// Name of the objective.
+        objective: &'static str,
     },
     /// Weights of a step are not one finite number a token.
     #[error("the weights `{weights}` of the {side} response of row {row} are not {n_tokens} finite numbers")]

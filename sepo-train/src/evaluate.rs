@@ -8,7 +8,7 @@ use sepo_model::{Activations, Model, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, RowChoice, rows_not_finite};
-use crate::beside::{Companion, check_inputs};
+use crate::beside::{Companion, check_inputs, reads_collisions};
 use crate::groups::Groups;
 use crate::mean::{Mean, indicator};
 use crate::metrics::PreferenceMetrics;
@@ -90,8 +90,8 @@ pub fn evaluate_pairs<'a>(
 ///
 /// # Errors
 ///
-/// Those of [`evaluate_pairs`]; [`TrainError::NoReferenceModel`], [`TrainError::OtherVocabulary`],
-/// [`TrainError::InputUnknown`], [`TrainError::StepWeights`] where the objective and what is beside it do not go together.
+/// Those of [`evaluate_pairs`]; [`TrainError::NoReferenceModel`], [`TrainError::NoTeacher`], [`TrainError::OtherVocabulary`],
+/// [`TrainError::InputUnknown`], [`TrainError::WeightsLearned`], [`TrainError::StepWeights`] where the objective and what is beside it do not go together.
 pub fn evaluate_pairs_beside<'a>(
     model: &Model,
     examples: impl Into<Examples<'a>>,
@@ -105,8 +105,12 @@ pub fn evaluate_pairs_beside<'a>(
     examples.check(objective)?;
     let mut network = Network::new(&model.config, Activations::Kept);
     let mut companion = Companion::of(objective, beside, model)?;
-    let passes =
-        Passes { network: &mut network, parameters: &model.parameters, companion: companion.as_mut() };
+    let passes = Passes {
+        network: &mut network,
+        parameters: &model.parameters,
+        companion: companion.as_mut(),
+        collisions: reads_collisions(objective),
+    };
     evaluate_checked(passes, examples, (objective, beside.weights), tokens_per_batch)
 }
 
@@ -122,17 +126,18 @@ pub(crate) fn evaluate_checked(
     for group in Groups::new(examples, objective, RowChoice::All, tokens_per_batch) {
         let group = group?;
         let mut batch = Batch::new(group.iter().map(Cow::as_ref).collect(), objective, RowChoice::All)?;
-        let values = passes.measure(&batch)?;
-        let rows = rows_not_finite(&batch, &values.logps);
+        let forward = passes.measure(&batch)?;
+        let logps = &forward.values.logps;
+        let rows = rows_not_finite(&batch, logps);
         if !rows.is_empty() {
             return Err(TrainError::LogpsNotFinite { rows });
         }
         if let Some(weights) = weights {
-            batch.weigh(weights, &values.logps)?;
+            batch.weigh(weights, logps)?;
         }
-        let evaluation = sepo_loss::evaluate(objective, &batch.loss(&values))?;
-        sums.add(&batch, &values.logps, &evaluation);
-        comparisons.add(&batch, &values.logps);
+        let evaluation = sepo_loss::evaluate(objective, &batch.loss(&forward))?;
+        sums.add(&batch, logps, &evaluation);
+        comparisons.add(&batch, logps);
     }
     let preference = PreferenceMetrics {
         chosen_logp: comparisons.chosen_logp.get(),

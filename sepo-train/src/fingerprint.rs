@@ -5,7 +5,7 @@ use sepo_model::Model;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::beside::reads_divergences;
+use crate::beside::{reads_divergences, reads_teacher};
 use crate::examples::data_hash;
 use crate::{TrainConfig, TrainData, TrainError};
 
@@ -35,6 +35,10 @@ impl Fingerprint {
         }
         if let Some(model) = data.beside.reference.filter(|_| reads_divergences(objective)) {
             config.insert("reference_model".to_owned(), Value::String(model.parameters.content_hash()));
+        }
+        if let Some(teacher) = data.beside.teacher.filter(|_| reads_teacher(objective)) {
+            let hashes = [teacher.toward, teacher.away].map(|model| model.parameters.content_hash());
+            config.insert("teacher_models".to_owned(), Value::String(hashes.join(" ")));
         }
         Ok(Self {
             config_hash: hash_json(&config),

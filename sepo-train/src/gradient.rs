@@ -50,7 +50,7 @@ pub(crate) fn accumulate(
         if let Some(weights) = context.weights {
             batch.weigh(weights, logps)?;
         }
-        let evaluation = match sepo_loss::evaluate(objective, &batch.loss(&forward.values)) {
+        let evaluation = match sepo_loss::evaluate(objective, &batch.loss(&forward)) {
             Err(LossError::LossNotFinite { pair, .. }) => {
                 total.not_finite = vec![batch.examples[pair].row];
                 return Ok(total);

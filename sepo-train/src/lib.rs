@@ -5,6 +5,8 @@
 //! `metrics.jsonl`, checkpoints. [`evaluate_pairs`] measures a model on pairs; [`reference_logps`] computes what a loss
 //! with a reference needs, once. Examples lie in memory, or, where they are too many, on disk: see [`Examples`].
 //!
+//! [`train_classifier`] trains a head that labels tokens, on a frozen model.
+//!
 //! What it promises:
 //!
 //! * **Accumulation is exact.** A step averages over the pairs (or tokens) of its whole batch, however it was cut.
@@ -22,6 +24,7 @@ mod batch;
 mod beside;
 mod best;
 mod checkpoint;
+mod classifier;
 mod config;
 mod diagnose;
 mod error;
@@ -55,9 +58,10 @@ mod shuffle;
 mod sums;
 mod train;
 
-pub use beside::{Beside, StepWeights, reads_divergences};
+pub use beside::{Beside, StepWeights, Teacher, check_inputs, reads_divergences, reads_teacher};
 pub use best::Best;
 pub use checkpoint::{Damage, checkpoint_folder};
+pub use classifier::{ClassifierReport, ClassifierStep, evaluate_classifier, train_classifier};
 pub use config::{ActivationPolicy, BestMetric, Scheduler, TrainConfig};
 pub use diagnose::Quantity;
 pub use error::TrainError;

@@ -72,7 +72,12 @@ fn zeros(n: usize) -> Vec<f32> {
     clippy::cast_possible_truncation,
     reason = "the kernel computes in f32; settings are rounded once, here"
 )]
-fn adamw_step(config: &TrainConfig, learning_rate: f64, weight_decay: f64, step: u64) -> AdamWStep {
+pub(crate) fn adamw_step(
+    config: &TrainConfig,
+    learning_rate: f64,
+    weight_decay: f64,
+    step: u64,
+) -> AdamWStep {
     AdamWStep {
         learning_rate: learning_rate as f32,
         beta1: config.adam_beta1 as f32,

@@ -1,26 +1,30 @@
-//! One forward pass over a batch, alone or beside a frozen model, and the way back.
+//! One forward pass over a batch, alone or beside frozen models, and the way back.
 
 use sepo_kernels::RowGradients;
 use sepo_loss::Evaluation;
-use sepo_model::{Network, Parameters, RowValues, States};
+use sepo_model::{Network, Parameters, RowValues};
 
 use crate::TrainError;
 use crate::batch::Batch;
-use crate::beside::Companion;
+use crate::beside::{Companion, Others};
 
 /// A model on batches.
 pub(crate) struct Passes<'p, 'a> {
     pub(crate) network: &'p mut Network,
     pub(crate) parameters: &'p Parameters,
     pub(crate) companion: Option<&'p mut Companion<'a>>,
+    /// Whether the loss reads how likely two draws of the policy are the same token.
+    pub(crate) collisions: bool,
 }
 
 /// What a forward pass made of every row, and what its way back needs.
 #[derive(Debug, Default)]
 pub(crate) struct Forward {
     pub(crate) values: RowValues,
-    /// Of the frozen model.
-    states: Option<States>,
+    /// Of the frozen models.
+    pub(crate) others: Others,
+    /// Of each row, where they are read.
+    pub(crate) log_collisions: Vec<f64>,
     pub(crate) flops: u64,
 }
 
@@ -30,23 +34,30 @@ impl Passes<'_, '_> {
         let Some(companion) = &mut self.companion else {
             let logps = self.network.forward(self.parameters, &batch.sequence())?;
             let values = RowValues { logps, ..RowValues::default() };
-            return Ok(Forward { values, states: None, flops: self.network.flops().forward });
+            let flops = self.network.flops().forward;
+            let log_collisions = self.log_collisions()?;
+            return Ok(Forward { values, others: Others::default(), log_collisions, flops });
         };
-        let states = companion.states(batch)?;
-        let others = [states.with_head(companion.parameters)];
-        let values = self.network.forward_beside(self.parameters, &batch.sequence(), &others)?;
+        let others = companion.others(batch)?;
+        let heads = companion.heads(&others);
+        let values = self.network.forward_beside(self.parameters, &batch.sequence(), &heads)?;
         let flops = self.network.flops().forward + companion.flops();
-        Ok(Forward { values, states: Some(states), flops })
+        let log_collisions = self.log_collisions()?;
+        Ok(Forward { values, others, log_collisions, flops })
+    }
+
+    fn log_collisions(&self) -> Result<Vec<f64>, TrainError> {
+        if self.collisions { Ok(self.network.log_collisions(self.parameters)?) } else { Ok(Vec::new()) }
     }
 
     /// The numbers of every row, with nothing kept for a gradient where that can be.
-    pub(crate) fn measure(&mut self, batch: &Batch<'_>) -> Result<RowValues, TrainError> {
+    pub(crate) fn measure(&mut self, batch: &Batch<'_>) -> Result<Forward, TrainError> {
         // Examples of which nothing is predicted make a batch of no tokens, which no network has to know of.
-        if self.companion.is_some() && batch.n_rows() > 0 {
-            return Ok(self.forward(batch)?.values);
+        if (self.companion.is_some() || self.collisions) && batch.n_rows() > 0 {
+            return self.forward(batch);
         }
         let logps = batch.logps(self.network, self.parameters)?;
-        Ok(RowValues { logps, ..RowValues::default() })
+        Ok(Forward { values: RowValues { logps, ..RowValues::default() }, ..Forward::default() })
     }
 
     /// Adds the gradient of the last pass to `gradient`; returns the operations that it took.
@@ -56,18 +67,18 @@ impl Passes<'_, '_> {
         evaluation: &Evaluation,
         gradient: &mut [f32],
     ) -> Result<u64, TrainError> {
-        match (&self.companion, &forward.states) {
-            (Some(companion), Some(states)) => {
+        match &self.companion {
+            Some(companion) => {
                 let zeros = vec![0.0; evaluation.dlogps.len()];
                 let slopes = RowGradients {
                     logps: &evaluation.dlogps,
                     forward_kl: or(&evaluation.dforward_kls, &zeros),
                     reverse_kl: or(&evaluation.dreverse_kls, &zeros),
                 };
-                let others = [states.with_head(companion.parameters)];
-                self.network.backward_beside(self.parameters, &others, slopes, gradient)?;
+                let heads = companion.heads(&forward.others);
+                self.network.backward_beside(self.parameters, &heads, slopes, gradient)?;
             }
-            _ => self.network.backward(self.parameters, &evaluation.dlogps, gradient)?,
+            None => self.network.backward(self.parameters, &evaluation.dlogps, gradient)?,
         }
         Ok(self.network.flops().backward)
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use sepo_loss::Objective;
 use sepo_model::{Activations, Model, Network};
 
-use crate::beside::Companion;
+use crate::beside::{Companion, reads_collisions};
 use crate::checkpoint::State;
 use crate::diagnose::{FailedBatch, rows_at_fault};
 use crate::evaluate::evaluate_checked;
@@ -248,6 +248,7 @@ impl<'a> Run<'a> {
                 network: &mut self.network,
                 parameters: &model.parameters,
                 companion: self.companion.as_mut(),
+                collisions: reads_collisions(self.objective),
             },
             objective: self.objective,
             weights: self.data.beside.weights,
@@ -278,6 +279,7 @@ impl<'a> Run<'a> {
             network: &mut self.network,
             parameters: &model.parameters,
             companion: self.companion.as_mut(),
+            collisions: reads_collisions(self.objective),
         };
         let report = evaluate_checked(
             passes,

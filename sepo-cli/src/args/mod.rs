@@ -1,6 +1,8 @@
 //! What can be typed. What it means is in the libraries' configurations.
 
 mod change;
+mod choice;
+mod classify;
 mod data;
 mod data_command;
 mod lineage;
@@ -20,6 +22,8 @@ mod weights;
 use clap::{Parser, Subcommand};
 
 pub(crate) use change::ChangeArgs;
+pub(crate) use choice::{ObjectiveChoice, TokenWeights};
+pub(crate) use classify::{ClassifyCommand, ClassifyScoreArgs, ClassifyTrainArgs};
 pub(crate) use data::{
     DataArgs, ForwardArgs, HeldOutArgs, InputArgs, PairArgs, TemplateArgs, TokenArgs, template_choice,
 };
@@ -27,7 +31,7 @@ pub(crate) use data_command::{CheckArgs, ConvertArgs, DataCommand, GenerateDataA
 pub(crate) use lineage::{LineageArgs, ReproduceArgs};
 pub(crate) use machine::MachineArgs;
 pub(crate) use memory::MemoryArgs;
-pub(crate) use objective::{ObjectiveArgs, ObjectiveChoice, ObjectiveName, ObjectivesArgs};
+pub(crate) use objective::{ObjectiveArgs, ObjectiveName, ObjectivesArgs};
 pub(crate) use run::RunArgs;
 pub(crate) use scope::ScopeArg;
 pub(crate) use select::{RuleArg, RuleSettings, SelectArgs};
@@ -64,6 +68,9 @@ pub(crate) enum Command {
     /// Take weights from elsewhere, hand them on, or carry them over to another tokenizer
     #[command(subcommand)]
     Weights(WeightsCommand),
+    /// Learn which tokens are good from labels, and score tokens by it
+    #[command(subcommand)]
+    Classify(ClassifyCommand),
     /// Train a policy on selected tokens, or on whole responses
     Train(Box<TrainCommandArgs>),
     /// Methods that `train --objective` knows, with their settings and needs

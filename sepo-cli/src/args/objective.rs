@@ -35,13 +35,23 @@ impl FromStr for ObjectiveName {
     }
 }
 
+impl ObjectiveName {
+    /// What a composition starts from where nothing is said.
+    pub(crate) fn dpo() -> Self {
+        Self::known("dpo")
+    }
+
+    fn known(name: &'static str) -> Self {
+        match Preset::find(name) {
+            Some(preset) => Self(preset),
+            None => unreachable!("`{name}` is a preset"),
+        }
+    }
+}
+
 impl Default for ObjectiveName {
     fn default() -> Self {
-        const SEPO: &str = "sepo";
-        match Preset::find(SEPO) {
-            Some(preset) => Self(preset),
-            None => unreachable!("`{SEPO}` is a preset"),
-        }
+        Self::known("sepo")
     }
 }
 
@@ -137,26 +147,9 @@ pub(crate) struct ObjectiveArgs {
     /// Tokens that are compared as one (adpo: 1)
     #[arg(long, value_name = "TOKENS")]
     pub(crate) window: Option<f64>,
-}
-
-/// A loss with the settings that were given for it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct ObjectiveChoice {
-    pub(crate) name: ObjectiveName,
-    #[serde(flatten)]
-    pub(crate) settings: ObjectiveArgs,
-}
-
-impl ObjectiveChoice {
-    /// The objective.
-    pub(crate) fn objective(&self) -> Result<Objective, CliError> {
-        self.settings.objective(self.name)
-    }
-
-    /// A setting of the method, given or its default.
-    pub(crate) fn value(&self, setting: &str) -> Option<f64> {
-        self.name.preset().value(setting, &self.settings.given())
-    }
+    /// How far a teacher is moved on, in distances of its two models (aligndistil: 10)
+    #[arg(long, value_name = "X")]
+    pub(crate) boost: Option<f64>,
 }
 
 impl ObjectiveArgs {
@@ -191,6 +184,11 @@ impl ObjectiveArgs {
         self.given().into_iter().map(|(setting, _)| setting).find(|s| !name.preset().has(s)).or(normalizer)
     }
 
+    /// A setting of the method, given or its default; `None` where the method has it not.
+    pub(crate) fn value(&self, setting: &str, name: ObjectiveName) -> Option<f64> {
+        name.preset().value(setting, &self.given())
+    }
+
     /// The numbers that were given, by the names of presets.
     fn given(&self) -> Vec<(&'static str, f64)> {
         let settings = [
@@ -208,6 +206,7 @@ impl ObjectiveArgs {
             ("shift", self.shift),
             ("quantile", self.quantile),
             ("window", self.window),
+            ("boost", self.boost),
         ];
         settings.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }

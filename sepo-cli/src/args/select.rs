@@ -37,6 +37,8 @@ pub(crate) enum RuleArg {
     TReg,
     /// After critical tokens: 1 on the chosen side, 1 - sigmoid(score) on the rejected one
     Critical,
+    /// sigmoid(score), of -score on the rejected side: the probability by a token classifier
+    Probability,
     /// From 0 for the lowest score of a response to 1 for the highest, the other way round on the rejected side
     MinMax,
     /// Weights of D2PO: decay^(t + 1)

@@ -117,11 +117,26 @@ pub(crate) struct TrainCommandArgs {
     #[arg(long, value_name = "DATA", required = true, num_args = 1..)]
     pub(crate) data: Vec<String>,
     /// Loss; `sepo-cli objectives` lists them with their needs
-    #[arg(long, value_name = "NAME", value_parser = ObjectiveName::parser(), hide_possible_values = true)]
-    pub(crate) objective: ObjectiveName,
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = ObjectiveName::parser(),
+        hide_possible_values = true,
+        required_unless_present = "objective_file"
+    )]
+    pub(crate) objective: Option<ObjectiveName>,
+    /// A loss that is composed in a TOML file, below `[objective]`; `sepo-cli objectives NAME` prints one to begin with
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["objective", "ObjectiveArgs"])]
+    pub(crate) objective_file: Option<PathBuf>,
     /// Frozen reference, for objectives that compare with one
     #[arg(long, value_name = "DIR")]
     pub(crate) reference: Option<PathBuf>,
+    /// Frozen model aligned by DPO, for objectives that distil one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) teacher: Option<PathBuf>,
+    /// Frozen model aligned by DPO on exchanged responses, from which the teacher is moved away
+    #[arg(long, value_name = "DIR")]
+    pub(crate) reverse_teacher: Option<PathBuf>,
     /// Model folder to write
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

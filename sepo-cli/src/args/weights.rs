@@ -107,6 +107,9 @@ pub(crate) struct ImportArgs {
     /// What the numbers of rejected responses are
     #[arg(long, value_enum, default_value_t = RejectedArg::Same)]
     pub(crate) rejected: RejectedArg,
+    /// Keep pairs with a response whose numbers are all 0: they are labels for `classify train`, of which 0 is one
+    #[arg(long)]
+    pub(crate) labels: bool,
     #[command(flatten)]
     pub(crate) pairs: PairArgs,
     #[command(flatten)]

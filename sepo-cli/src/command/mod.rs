@@ -2,6 +2,7 @@
 //! [`crate::reproduce`], [`crate::quickstart`], [`crate::methods`].
 
 mod bad_rows;
+pub(crate) mod classify;
 pub(crate) mod data_check;
 pub(crate) mod data_convert;
 pub(crate) mod data_generate;
@@ -25,7 +26,7 @@ mod select_config;
 pub(crate) mod sft;
 mod stage;
 pub(crate) mod train;
-mod train_data;
+pub(crate) mod train_data;
 pub(crate) mod weights;
 
 pub(crate) use explain::heatmap;

@@ -73,6 +73,7 @@ fn rule(rule: RuleArg, settings: &RuleSettings) -> Rule {
         RuleArg::Tgdpo => Rule::Tgdpo(Affine { slope: settings.slope.unwrap_or(Affine::default().slope) }),
         RuleArg::TReg => Rule::TReg,
         RuleArg::Critical => Rule::Critical,
+        RuleArg::Probability => Rule::Probability,
         RuleArg::MinMax => Rule::MinMax,
         RuleArg::D2po => Rule::D2po(Decay { gamma: settings.decay.unwrap_or(Decay::default().gamma) }),
         RuleArg::LdDpo => Rule::LdDpo(SharedLength { alpha: settings.tail_weight.unwrap_or(1.0) }),

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sepo_data::{Part, TokenizeConfig};
-use sepo_loss::Objective;
+use sepo_model::Model;
 use sepo_train::{
-    Beside, Footprint, HeldExamples, TrainConfig, TrainData, checkpoint_folder, reads_divergences,
+    Beside, Footprint, HeldExamples, Teacher, TrainConfig, TrainData, check_inputs, checkpoint_folder,
+    reads_divergences, reads_teacher,
 };
 
 use super::stage::{self, Trained};
@@ -19,6 +20,7 @@ use crate::length::max_length;
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::provenance::{self, OnChange, Origin, TrainSettings};
+use crate::recipe;
 
 /// Learning rate of preference training where none is typed.
 pub(crate) const LEARNING_RATE: f64 = 5e-7;
@@ -34,6 +36,8 @@ pub(crate) struct TrainJob<'a> {
     pub(crate) objective: ObjectiveChoice,
     /// Frozen reference, for objectives that compare with one.
     pub(crate) reference: Option<&'a Path>,
+    /// Frozen models that a teacher is made of, for objectives that distil one: toward which, and away from which.
+    pub(crate) teacher: Option<[&'a Path; 2]>,
     /// Pairs to evaluate on during training; may be empty.
     pub(crate) eval_data: &'a [String],
     pub(crate) eval_read: &'a DataArgs,
@@ -47,20 +51,25 @@ pub(crate) struct TrainJob<'a> {
 }
 
 pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
-    let objective = args.objective_settings.objective(args.objective)?;
-    check_reference(args, &objective)?;
+    let choice = chosen(args)?;
+    check_reference(args, &choice)?;
+    let teacher = teacher(args, &choice)?;
     check_pair_flags(args)?;
     crate::machine::prepare(&args.machine)?;
     crate::interrupt::save_by(args.train.watch.save_by);
-    let models: Vec<&Path> =
-        std::iter::once(&args.model).chain(&args.reference).map(PathBuf::as_path).collect();
+    let models: Vec<&Path> = std::iter::once(&args.model)
+        .chain(&args.reference)
+        .map(PathBuf::as_path)
+        .chain(teacher.into_iter().flatten())
+        .collect();
     let (eval_data, eval_read) = eval_source(args)?;
     let job = TrainJob {
         model: &args.model,
         data: &args.data,
         read: &args.read.beside(&args.data, &args.eval_data).part(args.held_out, Part::Train),
-        objective: ObjectiveChoice { name: args.objective, settings: args.objective_settings.clone() },
+        objective: choice,
         reference: args.reference.as_deref(),
+        teacher,
         eval_data,
         eval_read: &eval_read,
         tokens: args.tokens.config(max_length(args.tokens.max_length, &models)?),
@@ -87,6 +96,7 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     // All settings first: reading may take long.
     job.train.check()?;
     let objective = job.objective.objective()?;
+    check_inputs(&objective)?;
     let lock = claim::existing(job.out)?;
     let frozen_dir = job.reference.filter(|_| reads_divergences(&objective));
     job.memory.check("training", &footprints(job, frozen_dir)?)?;
@@ -120,8 +130,13 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     }
     let [examples, eval] = &held;
     let frozen = frozen_dir.map(|dir| load_model("reference", dir)).transpose()?;
+    let teacher = job.teacher.map(load_teacher).transpose()?;
     let weights = crate::step_weights::of(&job.objective);
-    let beside = Beside { reference: frozen.as_ref(), weights: weights.as_deref() };
+    let beside = Beside {
+        reference: frozen.as_ref(),
+        teacher: teacher.as_ref().map(|[toward, away]| Teacher { toward, away }),
+        weights: weights.as_deref(),
+    };
     let data = TrainData::new(examples.examples()).with_eval(eval.examples()).with_beside(beside);
     let outcome = stage::run(objective.name(), &mut model, data, (&objective, &job.train), job.out)?;
     if let Some(exit) = stage::stopped(&outcome, job.out) {
@@ -145,6 +160,10 @@ fn origin(job: &TrainJob<'_>) -> Result<Origin, CliError> {
     if let Some(dir) = job.reference {
         origin.model("reference", dir)?;
     }
+    if let Some([toward, away]) = job.teacher {
+        origin.model("teacher", toward)?;
+        origin.model("reverse-teacher", away)?;
+    }
     if !job.eval_data.is_empty() {
         origin.data("eval-data", job.eval_data, job.eval_read)?;
     }
@@ -162,10 +181,14 @@ fn settings(job: &TrainJob<'_>) -> TrainSettings {
     }
 }
 
-/// What the models take: the policy, and a frozen one that runs beside it.
+fn load_teacher([toward, away]: [&Path; 2]) -> Result<[Model; 2], CliError> {
+    Ok([load_model("teacher", toward)?, load_model("reverse teacher", away)?])
+}
+
+/// What the models take: the policy, and frozen ones that run beside it.
 fn footprints(job: &TrainJob<'_>, frozen: Option<&Path>) -> Result<Vec<Footprint>, CliError> {
     let mut needs = vec![Footprint::training(&read_config(job.model)?, &job.train, longest(job))];
-    if let Some(dir) = frozen {
+    for dir in frozen.into_iter().chain(job.teacher.into_iter().flatten()) {
         let tokens = job.train.tokens_per_batch;
         needs.push(Footprint::inference(&read_config(dir)?, tokens, longest(job)));
     }
@@ -177,17 +200,48 @@ fn longest(job: &TrainJob<'_>) -> usize {
     2 * job.tokens.truncation.max_length
 }
 
-fn check_reference(args: &TrainCommandArgs, objective: &Objective) -> Result<(), CliError> {
-    match (objective.needs_reference(), &args.reference) {
+/// The loss by its name, or out of its file.
+fn chosen(args: &TrainCommandArgs) -> Result<ObjectiveChoice, CliError> {
+    match (&args.objective_file, args.objective) {
+        (Some(file), _) => recipe::load_objective(file),
+        (None, Some(name)) => Ok(ObjectiveChoice::named(name, args.objective_settings.clone())),
+        (None, None) => {
+            Err(CliError::usage("there is no objective", "name one with `--objective` or `--objective-file`"))
+        }
+    }
+}
+
+fn check_reference(args: &TrainCommandArgs, choice: &ObjectiveChoice) -> Result<(), CliError> {
+    let words = choice.words();
+    match (choice.objective()?.needs_reference(), &args.reference) {
         (true, None) => Err(CliError::usage(
-            format!("`--objective {}` compares with a frozen reference", objective.name()),
+            format!("{words} compares with a frozen reference"),
             "give its folder with `--reference`, usually the model that training starts from",
         )),
-        (false, Some(_)) => Err(CliError::usage(
-            format!("`--objective {}` uses no reference", objective.name()),
-            "leave `--reference` out",
-        )),
+        (false, Some(_)) => {
+            Err(CliError::usage(format!("{words} uses no reference"), "leave `--reference` out"))
+        }
         _ => Ok(()),
+    }
+}
+
+/// The two models of a teacher, where the objective distils one.
+fn teacher<'a>(
+    args: &'a TrainCommandArgs,
+    choice: &ObjectiveChoice,
+) -> Result<Option<[&'a Path; 2]>, CliError> {
+    let words = choice.words();
+    match (reads_teacher(&choice.objective()?), &args.teacher, &args.reverse_teacher) {
+        (true, Some(toward), Some(away)) => Ok(Some([toward, away])),
+        (true, ..) => Err(CliError::usage(
+            format!("{words} distils a teacher made of two frozen models"),
+            "give a model aligned by DPO with `--teacher`, and one by DPO on exchanged responses with `--reverse-teacher`",
+        )),
+        (false, None, None) => Ok(None),
+        (false, toward, _) => {
+            let flag = if toward.is_some() { "--teacher" } else { "--reverse-teacher" };
+            Err(CliError::usage(format!("{words} distils no teacher"), format!("leave `{flag}` out")))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sepo_data::{ArtifactError, PairTokenizer, SelectionMeta, SelectionReader, TokenizedPair};
-use sepo_loss::{Normalizer, Objective, WeightSource};
+use sepo_loss::{Objective, Reduction, WeightSource};
 use sepo_model::Model;
 use sepo_oracle::REFERENCE_LOGPS_FILE;
 use sepo_train::{HeldExamples, Spill, TrainExample};
@@ -107,11 +107,11 @@ impl ExampleReader<'_> {
         if is_selection(inputs) {
             return Ok(());
         }
-        let preset = self.choice.name.preset();
-        if let WeightSource::Selection(rule) | WeightSource::Rewards(rule) = preset.weights {
+        let source = self.choice.source();
+        if let WeightSource::Selection(rule) | WeightSource::Rewards(rule) = source {
             check_readable(inputs)?;
             let inputs = inputs.join(" ");
-            let what = if matches!(preset.weights, WeightSource::Rewards(_)) {
+            let what = if matches!(source, WeightSource::Rewards(_)) {
                 "reads rewards of tokens"
             } else {
                 "trains on selected or weighted tokens"
@@ -122,7 +122,7 @@ impl ExampleReader<'_> {
                 rule => format!("make one with `sepo-cli score` and `sepo-cli select --rule {rule}`"),
             };
             return Err(CliError::usage(
-                format!("`{inputs}` is no selection, and `--objective {}` {what}", preset.name),
+                format!("`{inputs}` is no selection, and {} {what}", self.choice.words()),
                 help,
             ));
         }
@@ -192,14 +192,19 @@ impl ExampleReader<'_> {
 
     /// Refuses a selection without the share that the objective divides by.
     fn check_share(&self, meta: &SelectionMeta) -> Result<(), CliError> {
-        let nominal = matches!(self.objective, Objective::SePo { normalizer: Normalizer::Nominal, .. });
+        let nominal = divides_by_share(self.objective);
         if nominal && (meta.keep_chosen.is_none() || meta.keep_rejected.is_none()) {
+            let (divides, help) = if self.choice.is_composed() {
+                ("a `reduction` of `nominal`", "compose with `reduction = \"weight-sum\"`")
+            } else {
+                ("`--normalizer nominal`", "use `--normalizer count`")
+            };
             return Err(CliError::usage(
                 format!(
-                    "the selection by rule `{}` keeps no fixed share, which `--normalizer nominal` divides by",
+                    "the selection by rule `{}` keeps no fixed share, which {divides} divides by",
                     meta.rule
                 ),
-                "use `--normalizer count`",
+                help,
             ));
         }
         Ok(())
@@ -220,6 +225,11 @@ impl ExampleReader<'_> {
             format!("score and select again with `--max-length {positions}`"),
         ))
     }
+}
+
+/// Whether the objective divides by the share of tokens that a selection keeps.
+pub(crate) fn divides_by_share(objective: &Objective) -> bool {
+    objective.composition().is_some_and(|loss| loss.reduction == Reduction::Nominal)
 }
 
 /// Refuses a selection that may hold pairs which are to be held out: it has ids only, and no text that could tell.

@@ -73,7 +73,6 @@ fn compositions(seed: u64) -> Result<Vec<Method>, CliError> {
         of("sepo, random tokens", "sepo", SelectConfig { rule: Rule::Random { seed }, ..sepo }, None),
         of("dpo on sepo", "dpo", sepo, None),
         of("dpo on sepo, eos both", "dpo", eos(EosRule::Both, sepo), None),
-        of("dpo on salience", "dpo", salience, None),
         of("dpo on min-max", "dpo", SelectConfig { rule: Rule::MinMax, ..sepo }, None),
         of("rpo on salience", "rpo", salience, Some(0.1)),
     ]
@@ -102,7 +101,9 @@ impl Method {
     /// The loss at the common scale, and the β that it takes.
     pub(crate) fn objective(&self, scale: Scale) -> Result<(Objective, f64), CliError> {
         let plain = self.preset.objective(&[])?;
-        let Some(loss) = plain.composition() else { return Ok((plain, f64::NAN)) };
+        let Some(loss) = plain.composition() else {
+            return Ok((plain, self.preset.value("beta", &[]).unwrap_or_default()));
+        };
         let setting = match self.preset.name {
             "sepo" | "sepo-paper" => "gamma",
             _ => "beta",
@@ -140,6 +141,21 @@ fn matched(loss: &Composition, preset: &Preset, scale: Scale) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_compared_twice() {
+        let scale = Scale { mean_weight: 0.5, mean_length: 20.0 };
+        let mut seen = std::collections::HashMap::new();
+        for method in catalogue(0).unwrap() {
+            let (objective, _) = method.objective(scale).unwrap();
+            let source =
+                crate::args::TokenWeights::of(method.preset.weights, method.preset.value("quantile", &[]));
+            let of_policy = source.filter(|_| matches!(method.weights, Weights::None));
+            let loss = objective.composition().map_or(format!("{objective:?}"), |loss| format!("{loss:?}"));
+            let same = seen.insert(format!("{loss} {:?} {of_policy:?}", method.weights), method.name.clone());
+            assert!(same.is_none(), "{} is {same:?}", method.name);
+        }
+    }
 
     #[test]
     fn every_preset_is_compared_once_and_at_one_scale() {

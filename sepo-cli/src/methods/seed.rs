@@ -7,7 +7,9 @@ use sepo_data::{AtomicFile, ScoredPair, ScoredResponse, SelectionReader, Span};
 use sepo_loss::WeightSource;
 use sepo_model::Model;
 use sepo_select::{SelectConfig, select_file};
-use sepo_train::{Beside, TrainConfig, TrainExample, reads_divergences, reference_logps};
+use sepo_train::{
+    Beside, Teacher, TrainConfig, TrainExample, reads_divergences, reads_teacher, reference_logps,
+};
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{Method, Scale, Weights};
@@ -16,7 +18,7 @@ use crate::args::{BenchMethodsArgs, ObjectiveArgs, ObjectiveChoice};
 use crate::console::say;
 use crate::exit::{CliError, Exit, io_error};
 use crate::quickstart::{
-    Data, Sampled, Settings, Stopped, example, policy_beside, sample, score, scorers_of,
+    Data, Sampled, Settings, Stopped, example, policy_beside, reverse_oracle, sample, score, scorers_of,
 };
 
 /// What a method came to.
@@ -41,6 +43,7 @@ pub(super) struct Seed {
     dir: PathBuf,
     data: Data,
     start: Model,
+    oracle: Model,
     scored: Vec<ScoredPair>,
     /// Every pair, with the reference's log-probs.
     examples: Vec<TrainExample>,
@@ -65,7 +68,7 @@ impl Seed {
         let data = Data::make(&settings, &dir)?;
         let scorers = scorers_of(&settings, &data, &dir)?;
         let (_, scored) = score(&data, &scorers, &dir, serde_json::Map::new())?;
-        let start = scorers.reference;
+        let (start, oracle) = (scorers.reference, scorers.oracle);
         let tokens = settings.policy.tokens_per_batch;
         let mut examples: Vec<TrainExample> = data.pairs.iter().map(example).collect();
         reference_logps(&start, &mut examples, tokens).map_err(CliError::from)?;
@@ -74,7 +77,7 @@ impl Seed {
         let baseline = sample(&start, &data.tokenizer, &data.test_prompts, &settings)?;
         let reference = Measure::of(&baseline, &baseline, &examples, (&start, &start), tokens)?;
         let mean_length = n_tokens as f64 / (2 * examples.len()).max(1) as f64;
-        Ok(Self { settings, dir, data, start, scored, examples, mean_length, baseline, reference })
+        Ok(Self { settings, dir, data, start, oracle, scored, examples, mean_length, baseline, reference })
     }
 
     /// A method's policy at the best of the learning rates; read back where it is there.
@@ -93,12 +96,16 @@ impl Seed {
             return Ok(kept.found);
         }
         let frozen = reads_divergences(&objective).then_some(&self.start);
-        let choice = ObjectiveChoice {
-            name: method.preset.name.parse().map_err(bug)?,
-            settings: ObjectiveArgs::default(),
-        };
+        let name = method.preset.name.parse().map_err(bug)?;
+        let choice = ObjectiveChoice::named(name, ObjectiveArgs::default());
         let weights = crate::step_weights::of(&choice);
-        let beside = Beside { reference: frozen, weights: weights.as_deref() };
+        let away = if reads_teacher(&objective) {
+            Some(reverse_oracle(&self.settings, &self.data, &self.start, &self.dir)?)
+        } else {
+            None
+        };
+        let teacher = away.as_ref().map(|away| Teacher { toward: &self.oracle, away });
+        let beside = Beside { reference: frozen, teacher, weights: weights.as_deref() };
         let runs = self.dir.join("methods").join(&file);
         let mut best: Option<(f64, f64, Model)> = None;
         for &learning_rate in &self.settings.learning_rates {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::card::Card;
+use super::settings::is_composed;
 use super::{Input, InputKind, hub};
 use crate::console::grouped;
 
@@ -71,6 +72,7 @@ impl Card<'_> {
             ("quickstart", _) => None,
             ("sft", _) | ("oracle", Some("reference")) => Some("sft"),
             ("oracle", _) => Some("dpo"),
+            _ if is_composed(&record.settings) => Some("composed"),
             _ => record.settings.pointer("/objective/name").and_then(Value::as_str),
         }
     }

@@ -34,9 +34,11 @@ impl Content {
     }
 }
 
-/// The files of the model folder `dir`, by their names in it.
+/// The files of the model folder `dir`, or of a classifier's, by their names in it.
 pub(crate) fn of_model(dir: &Path) -> Result<Vec<Content>, CliError> {
-    sepo_model::model_files(dir)?.iter().map(|path| Content::at(path)).collect()
+    let classifier = sepo_model::classifier_files(dir);
+    let files = if classifier.is_empty() { sepo_model::model_files(dir)? } else { classifier };
+    files.iter().map(|path| Content::at(path)).collect()
 }
 
 /// The files of the tokenizer in `dir`, by their names in it.

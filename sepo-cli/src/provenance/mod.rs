@@ -33,4 +33,4 @@ pub(crate) use settings::{
 };
 pub(crate) use store::{RECORD_FILE, RECORD_KEY};
 pub(crate) use subject::Subject;
-pub(crate) use write::{Counts, beside, counts, forget, model_folder};
+pub(crate) use write::{Counts, beside, classifier_folder, counts, forget, model_folder};

@@ -57,6 +57,11 @@ pub(crate) struct TrainSettings {
     pub(crate) train: TrainConfig,
 }
 
+/// Whether recorded settings have a loss that no method's name stands for.
+pub(super) fn is_composed(settings: &Value) -> bool {
+    ["/objective/composition", "/objective/weights"].into_iter().any(|part| settings.pointer(part).is_some())
+}
+
 /// Of `data split`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +80,9 @@ pub(crate) struct ImportSettings {
     pub(crate) chosen_weights: String,
     pub(crate) rejected_weights: String,
     pub(crate) import: ImportConfig,
+    /// Left out of a record, it is no.
+    #[serde(default)]
+    pub(crate) labels: bool,
 }
 
 /// Of `weights project`.

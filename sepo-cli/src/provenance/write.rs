@@ -39,6 +39,11 @@ pub(crate) fn model_folder(dir: &Path, record: Record, counts: Counts) -> Result
     write_record(&dir.join(RECORD_FILE), &record)
 }
 
+/// Writes the record of the classifier's folder `dir`, whose other files are complete.
+pub(crate) fn classifier_folder(dir: &Path, record: Record, counts: Counts) -> Result<(), CliError> {
+    write_record(&dir.join(RECORD_FILE), &Record { counts, outputs: content::of_model(dir)?, ..record })
+}
+
 /// Takes the record of an earlier content away, before `file` gets another: no file stands beside a record of something else.
 pub(crate) fn forget(file: &Path) -> Result<(), CliError> {
     let path = store::beside(file);

@@ -24,7 +24,7 @@ use crate::exit::{CliError, Exit, io_error};
 use crate::provenance::OnChange;
 pub(crate) use data::Data;
 use models::Scorers;
-pub(crate) use models::{example, policy_beside, scorers_of};
+pub(crate) use models::{example, policy_beside, reverse_oracle, scorers_of};
 use policies::PolicyResult;
 use quality::Findings;
 use record::Records;

@@ -91,6 +91,31 @@ pub(crate) fn scorers(settings: &Settings, data: &Data, base: Model, out: &Path)
     Ok(Scorers { reference, oracle, held_out })
 }
 
+/// The oracle's opposite: DPO from the same reference on the same pairs, their responses exchanged.
+pub(crate) fn reverse_oracle(
+    settings: &Settings,
+    data: &Data,
+    reference: &Model,
+    out: &Path,
+) -> Result<Model, Stopped> {
+    let subset =
+        Subset::draw(data.pairs.len(), settings.oracle_fraction, settings.seed).map_err(CliError::from)?;
+    let exchanged = |i: &u32| {
+        let TrainExample { row, prompt_ids, chosen_ids, rejected_ids, .. } =
+            example(&data.pairs[*i as usize]);
+        TrainExample::pair(row, prompt_ids, rejected_ids, chosen_ids)
+    };
+    let mut used: Vec<TrainExample> = subset.used.iter().map(exchanged).collect();
+    let tokens = settings.oracle.tokens_per_batch;
+    reference_logps(reference, &mut used, tokens).map_err(CliError::from)?;
+    let mut oracle = reference.clone();
+    let dpo = DpoConfig { beta: settings.beta, label_smoothing: 0.0 };
+    stage("reverse oracle", &out.join("reverse-oracle"), |options| {
+        Ok(train_oracle(&mut oracle, TrainData::new(&used), dpo, &settings.oracle, options)?)
+    })?;
+    Ok(oracle)
+}
+
 /// Base, reference and oracle, as [`base`] and [`scorers`] make them.
 pub(crate) fn scorers_of(settings: &Settings, data: &Data, out: &Path) -> Result<Scorers, Stopped> {
     scorers(settings, data, base(settings, data, out)?, out)

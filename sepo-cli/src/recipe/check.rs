@@ -2,29 +2,34 @@
 
 use std::error::Error;
 
-use sepo_loss::{LossError, Normalizer, Objective};
+use sepo_loss::{LossError, Objective};
 use sepo_select::{Scope, SelectError};
-use sepo_train::{TrainConfig, TrainError};
+use sepo_train::{TrainConfig, TrainError, check_inputs, reads_teacher};
 
 use super::Recipe;
 use super::hashes;
 use super::mistake::{Located, Mistake};
 use super::place::Places;
 use super::section::DataSection;
-use crate::args::{ObjectiveArgs, ObjectiveName};
+use crate::args::ObjectiveChoice;
+use crate::command::train_data::divides_by_share;
 
-/// The objective with its settings.
+/// The objective of the section, its settings in their ranges and its parts going together.
 pub(super) fn objective(
-    settings: &ObjectiveArgs,
-    name: ObjectiveName,
+    choice: &ObjectiveChoice,
+    section: &str,
     places: &Places,
 ) -> Result<Objective, Located> {
-    if let Some(setting) = settings.foreign(name) {
-        let without = format!("for the objective `{}`", name.preset().name);
-        return Err(idle(places, &format!("train.{setting}"), &without));
+    if let Some(setting) = choice.settings.foreign(choice.name) {
+        let without = format!("for the objective `{}`", choice.name.preset().name);
+        return Err(idle(places, &format!("{section}.{setting}"), &without));
     }
-    let objective = settings.build(name).map_err(|error| loss_error(places, "train", error))?;
-    objective.check().map_err(|error| loss_error(places, "train", error))?;
+    let objective = choice.checked().map_err(|error| loss_error(places, section, error))?;
+    // Before the stages in front of training take their hours.
+    check_inputs(&objective).map_err(|error| {
+        let part = if matches!(error, TrainError::WeightsLearned { .. }) { "weighting" } else { "partition" };
+        unusable(places, &places.nearest_to(section, part, part), error)
+    })?;
     Ok(objective)
 }
 
@@ -52,6 +57,13 @@ pub(super) fn data(data: &DataSection, places: &Places) -> Result<(), Located> {
 /// Nothing, where every setting can be used.
 pub(super) fn settings(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     check_idle(recipe, places)?;
+    if reads_teacher(&recipe.objective) {
+        let key = ["objective.name", "train.objective"].into_iter().find(|key| places.has(key));
+        let error = TrainError::NoTeacher { objective: recipe.objective.name() };
+        let help =
+            "a recipe makes no such models: train with `sepo-cli train --teacher DIR --reverse-teacher DIR`";
+        return Err(unusable(places, key.unwrap_or("train.objective"), error).with_help(help));
+    }
     hashes::check_form(recipe, places)?;
     let oracle = &recipe.oracle;
     if !(oracle.fraction > 0.0 && oracle.fraction <= 1.0) {
@@ -105,12 +117,14 @@ fn check_idle(recipe: &Recipe, places: &Places) -> Result<(), Located> {
     {
         return Err(idle(places, key, "where a reference is given with `models.reference`"));
     }
-    let nominal = matches!(recipe.objective, Objective::SePo { normalizer: Normalizer::Nominal, .. });
+    let nominal = divides_by_share(&recipe.objective);
     let of_share = [
         ("select.keep_chosen", true),
         ("select.keep_rejected", true),
         // Divides by the share.
         ("train.normalizer", nominal),
+        ("objective.normalizer", nominal),
+        ("objective.reduction", nominal),
     ];
     if !recipe.select.rule.keeps_a_share()
         && let Some((key, _)) = of_share.into_iter().find(|(key, needs_it)| *needs_it && places.has(key))
@@ -118,14 +132,18 @@ fn check_idle(recipe: &Recipe, places: &Places) -> Result<(), Located> {
         let without = format!("for the rule `{}`, which keeps no fixed share", recipe.select.rule.name());
         return Err(idle(places, key, &without));
     }
-    if nominal && recipe.select.scope != Scope::Response && places.has("train.normalizer") {
+    let by_share = ["train.normalizer", "objective.normalizer", "objective.reduction"];
+    if nominal
+        && recipe.select.scope != Scope::Response
+        && let Some(key) = by_share.into_iter().find(|key| places.has(key))
+    {
         let without = "where `select.scope` is more than a response, and no response keeps a fixed share";
-        return Err(idle(places, "train.normalizer", without));
+        return Err(idle(places, key, without));
     }
     Ok(())
 }
 
-fn idle(places: &Places, key: &str, without: &str) -> Located {
+pub(super) fn idle(places: &Places, key: &str, without: &str) -> Located {
     let mistake = Mistake::Idle { key: key.to_owned(), without: without.to_owned() };
     places.at_key(key, mistake, "nothing would come of it").with_help(format!("leave `{key}` out"))
 }
@@ -169,7 +187,8 @@ fn select_error(places: &Places, error: SelectError) -> Located {
 
 fn loss_error(places: &Places, section: &str, error: LossError) -> Located {
     let key = match &error {
-        LossError::SettingOutOfRange { setting, .. } => format!("{section}.{setting}"),
+        LossError::SettingOutOfRange { setting, part, .. } => places.nearest_to(section, part, setting),
+        LossError::Composition { part, .. } => places.nearest_to(section, part, part),
         _ => section.to_owned(),
     };
     unusable(places, &key, error)

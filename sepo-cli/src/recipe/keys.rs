@@ -8,12 +8,12 @@ use super::sections::{SECTIONS, Section};
 use super::source::Sources;
 
 /// Refuses the first section or key that does not exist.
-pub(super) fn check(root: &DeTable<'_>, sources: &Sources) -> Result<(), Located> {
+pub(super) fn check(root: &DeTable<'_>, sources: &Sources, sections: &[Section]) -> Result<(), Located> {
     for (section, value) in root {
         let name = section.get_ref().as_ref();
-        let Some(known) = SECTIONS.iter().find(|known| known.name == name) else {
-            return Err(unknown_section(name, value.get_ref().is_table(), |mistake| {
-                sources.locate(mistake, section.span(), "no section of a recipe")
+        let Some(known) = sections.iter().find(|known| known.name == name) else {
+            return Err(unknown_section((name, value.get_ref().is_table()), sections, |mistake| {
+                sources.locate(mistake, section.span(), format!("no section of the {}", sources.what))
             }));
         };
         let DeValue::Table(table) = value.get_ref() else {
@@ -32,12 +32,16 @@ pub(super) fn check(root: &DeTable<'_>, sources: &Sources) -> Result<(), Located
     Ok(())
 }
 
-fn unknown_section(name: &str, is_table: bool, locate: impl FnOnce(Mistake) -> Located) -> Located {
-    let sections = SECTIONS.iter().map(|section| section.name);
-    let all = SECTIONS.map(|section| format!("[{}]", section.name)).join(", ");
-    let help = match nearest(name, sections) {
+fn unknown_section(
+    (name, is_table): (&str, bool),
+    sections: &[Section],
+    locate: impl FnOnce(Mistake) -> Located,
+) -> Located {
+    let names = sections.iter().map(|section| section.name);
+    let all = names.clone().map(|name| format!("[{name}]")).collect::<Vec<_>>().join(", ");
+    let help = match nearest(name, names) {
         Some(near) if is_table => format!("did you mean `[{near}]`? there are {all}"),
-        _ => match owner(name, "") {
+        _ => match owner(name, "").filter(|owner| sections.iter().any(|known| known.name == *owner)) {
             Some(owner) => format!("it belongs below `[{owner}]`"),
             None => format!("there are {all}"),
         },

@@ -19,9 +19,9 @@ use super::section::{
     DataSection, EvalSection, HashesSection, ModelsSection, OracleSection, RunSection, ScoreSection,
     TokensSection, TrainSection,
 };
-use super::sections::names_of;
+use super::sections::{SECTIONS, names_of};
 use super::source::Sources;
-use super::{check, keys, length, paths};
+use super::{check, keys, length, objective, paths};
 use crate::args::{ObjectiveArgs, ObjectiveChoice};
 use crate::command::{oracle, train};
 use crate::exit::{CliError, io_error};
@@ -43,7 +43,7 @@ pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError
     Ok(recipe)
 }
 
-fn text_of(file: &Path) -> io::Result<String> {
+pub(super) fn text_of(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(file)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_BYTES {
@@ -55,9 +55,9 @@ fn text_of(file: &Path) -> io::Result<String> {
 
 /// The recipe of this text, its settings checked as far as that needs no other file.
 pub(crate) fn read(file: &Path, text: &str, overrides: &[String]) -> Result<Recipe, CliError> {
-    let sources = Rc::new(Sources::new(file, text, overrides)?);
+    let sources = Rc::new(Sources::new(("recipe", file), text, overrides)?);
     let root = sources.parse()?;
-    keys::check(&root, &sources)?;
+    keys::check(&root, &sources, &SECTIONS)?;
     let places = Places::of(&root, Rc::clone(&sources));
     let recipe = Written::read(root, &places)?.resolve(file, places)?;
     check::settings(&recipe, &recipe.places)?;
@@ -74,8 +74,9 @@ struct Written {
     oracle_train: TrainConfig,
     score: ScoreSection,
     select: SelectConfig,
-    train_section: TrainSection,
-    objective: ObjectiveArgs,
+    objective: ObjectiveChoice,
+    /// Where the objective stands.
+    objective_section: &'static str,
     train: TrainConfig,
     eval: EvalSection,
     hashes: HashesSection,
@@ -100,12 +101,18 @@ impl Written {
             // TOML has no null: 0 says that nothing is clipped, as on the command line.
             config.max_grad_norm = config.max_grad_norm.filter(|norm| *norm != 0.0);
         }
+        let settings: ObjectiveArgs = tables.part("train", &names_of::<ObjectiveArgs>())?;
+        let TrainSection { objective: name } = tables.whole("train")?;
+        let (objective, objective_section) = match objective::take(&mut tables)? {
+            Some(composed) => (composed, objective::SECTION),
+            None => (ObjectiveChoice::named(name, settings), "train"),
+        };
         Ok(Self {
             run,
             oracle_train,
             train,
-            objective: tables.part("train", &names_of::<ObjectiveArgs>())?,
-            train_section: tables.whole("train")?,
+            objective,
+            objective_section,
             oracle: tables.whole("oracle")?,
             data: tables.whole("data")?,
             tokens: tables.whole("tokens")?,
@@ -138,7 +145,7 @@ impl Written {
         if data.inputs.is_empty() {
             return Err(missing("data.inputs", "name files, folders or globs: `inputs = [\"pairs.jsonl\"]`"));
         }
-        let objective = check::objective(&self.objective, self.train_section.objective, &places)?;
+        let objective = check::objective(&self.objective, self.objective_section, &places)?;
         let mut tokens = self.tokens.config();
         if let TemplateChoice::File(path) = &mut tokens.template {
             *path = dir.join(&*path);
@@ -166,10 +173,7 @@ impl Written {
             score: self.score,
             select: self.select,
             objective,
-            objective_choice: ObjectiveChoice {
-                name: self.train_section.objective,
-                settings: self.objective,
-            },
+            objective_choice: self.objective,
             train: self.train,
             eval: self.eval,
             hashes: self.hashes,
@@ -179,14 +183,14 @@ impl Written {
 }
 
 /// Sections that have not been read yet.
-struct Tables<'t, 'i, 'p> {
-    root: &'t mut DeTable<'i>,
-    places: &'p Places,
+pub(super) struct Tables<'t, 'i, 'p> {
+    pub(super) root: &'t mut DeTable<'i>,
+    pub(super) places: &'p Places,
 }
 
 impl Tables<'_, '_, '_> {
     /// Everything that is left of a section.
-    fn whole<T: DeserializeOwned>(&mut self, section: &str) -> Result<T, Located> {
+    pub(super) fn whole<T: DeserializeOwned>(&mut self, section: &str) -> Result<T, Located> {
         let table = match self.root.remove(section).map(|value| (value.span(), value.into_inner())) {
             Some((span, DeValue::Table(table))) => Spanned::new(span, table),
             _ => Spanned::new(0..0, DeTable::new()),
@@ -195,7 +199,11 @@ impl Tables<'_, '_, '_> {
     }
 
     /// The keys of a section that `names` lists, taken out of it.
-    fn part<T: DeserializeOwned>(&mut self, section: &str, names: &[String]) -> Result<T, Located> {
+    pub(super) fn part<T: DeserializeOwned>(
+        &mut self,
+        section: &str,
+        names: &[String],
+    ) -> Result<T, Located> {
         let mut part = DeTable::new();
         let mut span = 0..0;
         if let Some(value) = self.root.get_mut(section) {

@@ -10,8 +10,8 @@ use crate::exit::{CliError, Exit};
 /// What is wrong.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Mistake {
-    #[error("the recipe is no TOML: {reason}")]
-    Syntax { reason: String },
+    #[error("the {what} is no TOML: {reason}")]
+    Syntax { what: &'static str, reason: String },
     #[error("`--set {typed}` is not of the form `section.key=value`")]
     Override { typed: String },
     #[error("unknown key `{key}`")]

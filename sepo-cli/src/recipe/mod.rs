@@ -14,6 +14,7 @@ mod length;
 mod load;
 mod mistake;
 mod nearest;
+mod objective;
 mod paths;
 mod perform;
 mod place;
@@ -31,6 +32,7 @@ use checked::Recipe;
 use execute::{Summary, dry_run, execute};
 use load::load;
 pub(crate) use load::read;
+pub(crate) use objective::load_objective;
 pub(crate) use run::run;
 
 use stage::Stage;

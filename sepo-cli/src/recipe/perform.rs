@@ -117,6 +117,8 @@ fn make_policy(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
         objective: recipe.objective_choice.clone(),
         // The policy is held to its own start: no other model is sure to read the same ids.
         reference: recipe.objective.needs_reference().then_some(recipe.policy.as_path()),
+        // A recipe makes no such models, and is refused where it would need them.
+        teacher: None,
         eval_data: if watched { &recipe.data.eval } else { &[] },
         eval_read: &recipe.data.eval_read(),
         tokens: recipe.tokens.clone(),

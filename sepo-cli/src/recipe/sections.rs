@@ -5,6 +5,7 @@ use sepo_train::TrainConfig;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::objective;
 use super::section::{
     DataSection, EvalSection, HashesSection, ModelsSection, OracleSection, RunSection, ScoreSection,
     TokensSection, TrainSection,
@@ -18,7 +19,7 @@ pub(super) struct Section {
 }
 
 /// All sections, in the order of the pipeline.
-pub(super) const SECTIONS: [Section; 10] = [
+pub(super) const SECTIONS: [Section; 11] = [
     Section { name: "run", keys: names_of::<RunSection> },
     Section { name: "data", keys: names_of::<DataSection> },
     Section { name: "tokens", keys: names_of::<TokensSection> },
@@ -32,9 +33,13 @@ pub(super) const SECTIONS: [Section; 10] = [
             [names_of::<TrainSection>(), names_of::<ObjectiveArgs>(), names_of::<TrainConfig>()].concat()
         },
     },
+    OBJECTIVE,
     Section { name: "eval", keys: names_of::<EvalSection> },
     Section { name: "hashes", keys: names_of::<HashesSection> },
 ];
+
+/// The loss, by choices.
+pub(super) const OBJECTIVE: Section = Section { name: objective::SECTION, keys: objective::keys };
 
 /// Whether the value of this key is one path or several.
 pub(super) fn holds_paths(key: &str) -> bool {

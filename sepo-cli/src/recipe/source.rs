@@ -15,8 +15,10 @@ use crate::args::template_choice;
 /// Texts one after the other; a byte offset over all of them names a place in one.
 #[derive(Debug)]
 pub(super) struct Sources {
-    /// The recipe first, then every override.
+    /// The file first, then every override.
     parts: Vec<Part>,
+    /// What the file is.
+    pub(super) what: &'static str,
 }
 
 #[derive(Debug)]
@@ -36,9 +38,14 @@ impl Part {
 }
 
 impl Sources {
-    pub(super) fn new(recipe: &Path, text: &str, overrides: &[String]) -> Result<Self, Located> {
-        let name = recipe.display().to_string();
-        let mut sources = Self { parts: vec![Part { name, padded: text.to_owned(), start: 0, depth: 0 }] };
+    pub(super) fn new(
+        (what, file): (&'static str, &Path),
+        text: &str,
+        overrides: &[String],
+    ) -> Result<Self, Located> {
+        let name = file.display().to_string();
+        let parts = vec![Part { name, padded: text.to_owned(), start: 0, depth: 0 }];
+        let mut sources = Self { parts, what };
         for typed in overrides {
             let (snippet, depth) = assignment(typed)?;
             // One more, so that the end of a text is not the start of the next.
@@ -55,7 +62,7 @@ impl Sources {
         let mut root = DeTable::new();
         for part in &self.parts {
             let table = DeTable::parse(&part.padded).map_err(|error| {
-                let mistake = Mistake::Syntax { reason: error.message().to_owned() };
+                let mistake = Mistake::Syntax { what: self.what, reason: error.message().to_owned() };
                 let end = part.padded.len();
                 self.locate(mistake, error.span().unwrap_or(end..end), "here")
             })?;

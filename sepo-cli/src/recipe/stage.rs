@@ -129,7 +129,10 @@ impl Stage {
             Self::Select => json!({ "select": to_value(&recipe.select)? }),
             Self::Train => {
                 // `{:?}` of an f64 is the shortest text that reads back as the same number.
-                let objective = json!({ "objective": format!("{:?}", recipe.objective) });
+                let mut objective = json!({ "objective": format!("{:?}", recipe.objective) });
+                if let Some(weights) = crate::step_weights::of(&recipe.objective_choice) {
+                    objective["step_weights"] = weights.identity().into();
+                }
                 json!({ "train": joined([objective, to_value(&recipe.train)?]) })
             }
             Self::Eval => {

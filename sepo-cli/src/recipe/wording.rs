@@ -10,7 +10,7 @@ use super::sections::SECTIONS;
 use crate::exit::CliError;
 
 /// Flags whose key has another name, and the key.
-const RENAMED: [(&str, &str); 20] = [
+const RENAMED: [(&str, &str); 21] = [
     ("--oracle-fraction", "oracle.fraction"),
     ("--threshold", "select.rule.threshold.at"),
     ("--quantile", "select.rule.quantile.q"),
@@ -31,6 +31,7 @@ const RENAMED: [(&str, &str); 20] = [
     ("--eval-data", "data.eval"),
     ("--reference", "models.reference"),
     ("--recompute", "train.activations"),
+    ("--objective-file", "objective.name"),
 ];
 
 /// The error of a stage with keys in place of flags, at the first of these keys that is written.
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     /// Flags that a recipe has no use for: it says by itself what goes where and how it is told.
-    const WITHOUT_KEY: [&str; 11] = [
+    const WITHOUT_KEY: [&str; 13] = [
         // Of `run` itself.
         "--accept-changed",
         "--save-by",
@@ -120,6 +121,8 @@ mod tests {
         "--oracle",
         "--scores",
         "--tokenizer",
+        "--teacher",
+        "--reverse-teacher",
     ];
 
     #[test]

@@ -149,12 +149,14 @@ impl Again<'_> {
         out: &Path,
     ) -> Result<Result<(), Exit>, CliError> {
         let TrainSettings { objective, read, eval_read, tokens, train } = settings(subject)?;
+        let [toward, away] = ["teacher", "reverse-teacher"].map(|role| inputs.maybe(role));
         let made = train::make(&TrainJob {
             model: &inputs.one("model")?,
             data: inputs.all("data"),
             read: &read,
             objective,
             reference: inputs.maybe("reference").as_deref(),
+            teacher: toward.as_deref().zip(away.as_deref()).map(|(toward, away)| [toward, away]),
             eval_data: inputs.all("eval-data"),
             eval_read: &eval_read,
             tokens: inputs.tokens(tokens)?,

@@ -41,6 +41,7 @@ impl Again<'_> {
                 chosen: recorded.chosen_weights,
                 rejected: recorded.rejected_weights,
             },
+            labels: recorded.labels,
             config: recorded.import,
             tokenizer: &inputs.one("tokenizer")?,
             data: inputs.all("data"),

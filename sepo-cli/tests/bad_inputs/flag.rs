@@ -8,6 +8,75 @@ const fn flags(what: &'static str, typed: &'static str) -> Case {
     Case { what, before: as_it_is, typed, exit: USAGE }
 }
 
+/// A case in which this is the objective file.
+macro_rules! file {
+    ($what:literal, $text:literal) => {
+        Case {
+            what: $what,
+            before: |world| drop(world.write("mine.toml", $text)),
+            typed: "train --model model --data pairs.jsonl --objective-file mine.toml --out out",
+            exit: USAGE,
+        }
+    };
+}
+
+const OBJECTIVE_FILES: &[Case] = &[
+    flags(
+        "an objective file that is not there",
+        "train --model model --data pairs.jsonl --objective-file mine.toml --out out",
+    ),
+    file!("an objective file without its section", "beta = 0.1\n"),
+    file!("an objective file that is empty", "# later\n"),
+    file!("a recipe for an objective file", "[run]\nout = \"runs\"\n"),
+    file!("an objective file that is no TOML", "[objective]\nbeta = = 1\n"),
+    file!("a key with a slip in an objective file", "[objective]\nscael = 2.0\n"),
+    file!("a reference that is not given", "[objective]\nlink = \"hinge\"\n"),
+    file!("a selection that is not given", "[objective]\nname = \"simpo\"\nweights = \"selection\"\n"),
+    file!("weights that training does not learn", "[objective]\nname = \"cpo\"\nweighting = \"learned\"\n"),
+    file!("segments that training does not have", "[objective]\nname = \"cpo\"\npartition = \"segment\"\n"),
+    Case {
+        what: "a selection without the share that a composition divides by",
+        before: |world| {
+            world.write("mine.toml", "[objective]\nname = \"cpo\"\nreduction = \"nominal\"\n");
+            world.sepo("select --scores scores.parquet --out selection.parquet --rule mean").done();
+        },
+        typed: "train --model model --data selection.parquet --objective-file mine.toml --out out",
+        exit: USAGE,
+    },
+    Case {
+        what: "a setting beside an objective file",
+        before: |world| drop(world.write("mine.toml", "[objective]\nname = \"simpo\"\n")),
+        typed: "train --model model --data pairs.jsonl --objective-file mine.toml --beta 1 --out out",
+        exit: USAGE,
+    },
+    Case {
+        what: "an objective and an objective file",
+        before: |world| drop(world.write("mine.toml", "[objective]\nname = \"simpo\"\n")),
+        typed: "train --model model --data pairs.jsonl --objective-file mine.toml --objective simpo --out out",
+        exit: USAGE,
+    },
+];
+
+const TEACHERS: &[Case] = &[
+    flags("no teacher", "train --model model --data pairs.jsonl --objective aligndistil --out out"),
+    flags(
+        "half a teacher",
+        "train --model model --data pairs.jsonl --objective aligndistil --teacher oracle/oracle --out out",
+    ),
+    flags(
+        "a teacher for nothing",
+        "train --model model --data pairs.jsonl --objective simpo --reverse-teacher oracle/oracle --out out",
+    ),
+    flags(
+        "a teacher that is not there",
+        "train --model model --data pairs.jsonl --objective aligndistil --teacher gone --reverse-teacher model --out out",
+    ),
+    flags(
+        "a boost below 0",
+        "train --model model --data pairs.jsonl --objective aligndistil --teacher model --reverse-teacher model --boost=-1 --out out",
+    ),
+];
+
 const UNKNOWN: &[Case] = &[
     flags("no command", ""),
     flags("a command that is not known", "trian --model model"),
@@ -161,6 +230,16 @@ const TOGETHER: &[Case] = &[
         "generate --model model --prompts pairs.jsonl --out new.jsonl --temperature 0 --seed 3",
     ),
 ];
+
+#[test]
+fn teachers_that_are_not_there_or_not_needed_are_refused() {
+    check("flag_teacher", TEACHERS);
+}
+
+#[test]
+fn objective_files_are_refused_at_their_line() {
+    check("flag_objective_file", OBJECTIVE_FILES);
+}
 
 #[test]
 fn flags_that_are_not_there_are_refused() {

@@ -176,7 +176,59 @@ const VALUES: &[Case] = &[
     written("a file for the folder of results", |world| drop(world.write("runs", "")), DATA),
 ];
 
+/// A case in which this section is added to the recipe, in place of the objective in `[train]`.
+macro_rules! objective {
+    ($what:literal, $text:literal) => {
+        written(
+            $what,
+            |world| recipe(world, "[train]", concat!("[objective]\n", $text, "\n\n[train]")),
+            USAGE,
+        )
+    };
+}
+
+const OBJECTIVES: &[Case] = &[
+    objective!("a method that is not known", "name = \"orpi\""),
+    objective!("a choice with a slip", "lnik = \"hinge\""),
+    objective!("a link with a slip", "link = \"hinje\""),
+    objective!("a number of a link with a slip", "link = { logistic = { label_smoothin = 0.1 } }"),
+    objective!("a word for a margin", "margin = { constant = \"wide\" }"),
+    objective!("a number for a reduction", "reduction = 3"),
+    objective!("a regularizer that is half there", "regularizers = { nll = { coefficient = 1.0 } }"),
+    objective!("a number out of its range", "link = { exo = { label_smoothing = 0.7 } }"),
+    objective!(
+        "a divergence that is no number",
+        "statistic = { divergence = { forward = { alpha = nan, detach = \"both\" } } }"
+    ),
+    objective!("a setting that the method has not", "name = \"simpo\"\nlambda = 1.0"),
+    objective!("parts that exclude each other", "pairing = \"by-weight\""),
+    objective!("a comparison and none", "side_link = \"nca\"\nlink = \"hinge\""),
+    objective!("log-odds of a log-ratio", "transform = \"log-odds\""),
+    objective!("a part of what compares nothing", "name = \"sft\"\nlink = \"hinge\""),
+    objective!("weights from nowhere", "weights = \"attention\""),
+    objective!("a gap without a reference", "name = \"simpo\"\nweights = { gap = { quantile = 0.5 } }"),
+    objective!("a quantile beyond all", "weights = { gap = { quantile = 1.5 } }"),
+    objective!("rewards that are weights too", "name = \"t-reg\"\nweights = \"selection\""),
+    objective!("a teacher that no recipe makes", "name = \"aligndistil\""),
+    written(
+        "an objective twice",
+        |world| {
+            recipe(world, "[train]", "[objective]\nname = \"simpo\"\n\n[train]\nobjective = \"dpo\"");
+        },
+        USAGE,
+    ),
+    written(
+        "a nominal count of a rule without a share",
+        |world| {
+            recipe(world, "keep_chosen = 0.3", "rule = \"mean\"");
+            recipe(world, "[train]", "[objective]\nreduction = \"nominal\"\n\n[train]");
+        },
+        USAGE,
+    ),
+];
+
 const OVERRIDES: &[Case] = &[
+    set("an override of a choice", "run recipe.toml --set objective.link=hinje"),
     set("an override without a value", "run recipe.toml --set select.keep_chosen"),
     set("an override of a section", "run recipe.toml --set select=3"),
     set("an override with a slip", "run recipe.toml --set select.keep_rejectd=0.5"),
@@ -199,6 +251,11 @@ fn recipes_that_cannot_be_read_are_refused_at_their_line() {
 #[test]
 fn values_that_cannot_be_used_are_refused_at_their_line() {
     check("recipe_values", VALUES);
+}
+
+#[test]
+fn losses_that_make_no_sense_are_refused_at_their_line() {
+    check("recipe_objectives", OBJECTIVES);
 }
 
 #[test]

@@ -17,6 +17,8 @@ const WORKING: &[&str] = &[
     "weights import weights.jsonl --data pairs.jsonl --tokenizer model --out imported.parquet",
     "weights export selection.parquet --out exported.jsonl",
     "weights project selection.parquet --data pairs.jsonl --tokenizer fine --how mean --out projected.parquet",
+    "classify train --model model --data labels.parquet --out head",
+    "classify score --classifier trained --model model --data pairs.jsonl --out judged.parquet",
     "train --model model --data pairs.jsonl --objective simpo --out train",
     "eval --model model --data pairs.jsonl",
     "generate --model model --prompts pairs.jsonl --max-new-tokens 2 --out responses.jsonl",
@@ -35,6 +37,8 @@ fn world() -> World {
     world.sepo("select --scores scores.parquet --out selection.parquet").done();
     world.sepo("weights export selection.parquet --out weights.jsonl").done();
     world.write_model_of("fine", 1024, 300);
+    world.sepo("select --scores scores.parquet --rule min-max --out labels.parquet").done();
+    world.sepo("classify train --model model --data labels.parquet --out trained").done();
     let recipe = r#"
         run = { out = "run" }
         data = { inputs = ["pairs.jsonl"] }

@@ -30,6 +30,8 @@ const WALKS: &[(&str, fn())] = &[
     ("oracle", training::flags_of_oracle_change_the_models_or_are_known_not_to),
     ("score", scoring::flags_of_score_change_the_scores_or_are_known_not_to),
     ("select", scoring::flags_of_select_change_the_selection_or_are_known_not_to),
+    ("classify train", scoring::flags_of_classify_train_change_the_head_or_are_known_not_to),
+    ("classify score", scoring::flags_of_classify_score_change_the_scores_or_are_known_not_to),
     ("weights import", scoring::flags_of_import_change_the_weights_or_are_known_not_to),
     ("weights export", scoring::flags_of_export_change_the_file_or_are_known_not_to),
     ("weights project", scoring::flags_of_project_change_the_weights_or_are_known_not_to),

@@ -1,6 +1,6 @@
 //! Flags of scores, selections and weights.
 
-use super::effect::{Effect::Changes, Effect::Same, assert_all_tried, compare};
+use super::effect::{Effect, Effect::Changes, Effect::Same, assert_all_tried, compare};
 use super::support::{self, World, scored_world};
 use super::world::{DATA_FLAGS, printed, world_with_splits};
 
@@ -138,6 +138,12 @@ pub(super) fn flags_of_import_change_the_weights_or_are_known_not_to() {
         ("--no-eos", Changes),
     ];
     tried.extend(compare(base, &rows, made));
+    let zero: Vec<_> =
+        (0..15).map(|at| serde_json::json!({"start": at, "end": at + 1, "weight": 0.0})).collect();
+    let zeros = serde_json::json!({"chosen_weights": span, "rejected_weights": zero});
+    world.write("zeros.jsonl", zeros.to_string());
+    let base = "weights import zeros.jsonl --data abroad.jsonl --tokenizer model --out out.parquet";
+    tried.extend(compare(base, &[("--labels", Changes)], made));
     assert_all_tried("weights import", tried);
 }
 
@@ -192,4 +198,58 @@ pub(super) fn flags_of_project_change_the_weights_or_are_known_not_to() {
         ("--accept-changed", Same),
     ];
     assert_all_tried("weights project", compare(base, &rows, made));
+}
+
+/// A world with labels, a model to classify with, and a classifier of it.
+fn labelled_world() -> World {
+    let world = world_with_splits();
+    world.sepo("select --scores scores.parquet --rule min-max --out labels.parquet").done();
+    world.sepo("classify train --model model --data labels.parquet --out head").done();
+    world
+}
+
+pub(super) fn flags_of_classify_train_change_the_head_or_are_known_not_to() {
+    let world = labelled_world();
+    let made = |line: &str| {
+        let _ = std::fs::remove_dir_all(world.path("out"));
+        world.sepo(line).done();
+        world.read("out/classifier.safetensors")
+    };
+    let rows = [
+        ("--learning-rate 0.1", Changes),
+        ("--batch-size 3", Changes),
+        ("--epochs 2", Changes),
+        ("--max-steps 1", Changes),
+        ("--weight-decay 0.5", Changes),
+        ("--seed 1", Changes),
+        ("--dtype bf16", Changes),
+        ("--model oracle/oracle", Changes),
+        // A pair is a pass of its own then, and its states are the same.
+        ("--tokens-per-batch 1", Same),
+        ("--eval-data labels.parquet", Same),
+        ("--accept-changed", Same),
+        ("--memory-limit 300MiB", Same),
+    ];
+    let base = "classify train --model model --data labels.parquet --out out --batch-size 4";
+    assert_all_tried("classify train", compare(base, &rows, made));
+}
+
+pub(super) fn flags_of_classify_score_change_the_scores_or_are_known_not_to() {
+    let world = labelled_world();
+    world.sepo("classify train --model model --data labels.parquet --learning-rate 0.1 --out other").done();
+    let made = |line: &str| {
+        let _ = std::fs::remove_file(world.path("out.parquet"));
+        world.sepo(line).done();
+        format!("{:?}", world.scores("out.parquet")).into_bytes()
+    };
+    let rows = [
+        ("--classifier other", Changes),
+        ("--dtype bf16", Changes),
+        ("--tokens-per-batch 1", Same),
+        ("--eval-fraction 0.3", Changes),
+        ("--accept-changed", Same),
+    ];
+    let rows: Vec<(&str, Effect)> = [&rows, DATA_FLAGS].concat();
+    let base = "classify score --classifier head --model model --data data --out out.parquet";
+    assert_all_tried("classify score", compare(base, &rows, made));
 }

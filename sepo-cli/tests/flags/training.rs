@@ -69,6 +69,21 @@ pub(super) fn flags_of_train_change_the_weights_or_are_known_not_to() {
         let base = format!("{train} --data pairs.jsonl --objective {objective} --batch-size 4");
         tried.extend(compare(&base, &[(flags, Changes)], made));
     }
+    let distil = format!(
+        "{train} --data pairs.jsonl --objective aligndistil --batch-size 4 --teacher oracle/oracle --reverse-teacher oracle/reference"
+    );
+    let rows = [("--teacher model", Changes), ("--reverse-teacher model", Changes), ("--boost 1", Changes)];
+    tried.extend(compare(&distil, &rows, made));
+    let cpo = "[objective]\nname = 'cpo'\n";
+    world.write("cpo.toml", cpo);
+    world.write("hinge.toml", format!("{cpo}link = 'hinge'\n"));
+    let base = format!("{train} --data pairs.jsonl --objective-file cpo.toml --batch-size 4");
+    assert_eq!(
+        made(&base),
+        made(&base.replace("-file cpo.toml", " cpo")),
+        "the same loss, written and named"
+    );
+    tried.extend(compare(&base, &[("--objective-file hinge.toml", Changes)], made));
     let dpo = format!("{train} --data pairs.jsonl --objective dpo --batch-size 4 --reference");
     assert_ne!(made(&format!("{dpo} model")), made(&format!("{dpo} oracle/oracle")));
     tried.insert("--reference".to_owned());

@@ -22,11 +22,11 @@ pub struct HeadStates<'a> {
 }
 
 impl HeadStates<'_> {
-    fn n_hidden(&self) -> usize {
+    pub(crate) fn n_hidden(&self) -> usize {
         crate::tasks::assert_rows(self.hidden, self.d_model)
     }
 
-    fn vocab(&self) -> usize {
+    pub(crate) fn vocab(&self) -> usize {
         crate::tasks::assert_rows(self.lm_head, self.d_model)
     }
 }

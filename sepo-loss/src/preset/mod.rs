@@ -127,6 +127,7 @@ impl Preset {
             return Err(LossError::SettingOutOfRange {
                 objective: self.name,
                 setting: "quantile",
+                part: "quantile",
                 value: quantile,
                 accepted: "0 <= value <= 1",
             });

@@ -1,7 +1,7 @@
 //! Methods that compare whole responses, all tokens alike.
 
 use super::{BETA, Preset, Values, WeightSource, setting};
-use crate::composition::Composition;
+use crate::composition::{Composition, PairWeight};
 use crate::link::Link;
 use crate::margin::Margin;
 use crate::objective::{IpoReduction, Objective};
@@ -292,6 +292,19 @@ pub(super) const PRESETS: &[Preset] = &[
         weights: UNIFORM,
         note: "",
         build: |v| transformed("f-dpo-alpha", v, Transform::AlphaDivergence { alpha: v.get("alpha") }),
+    },
+    Preset {
+        name: "wpo",
+        title: "WPO",
+        paper: "arXiv 2406.11827",
+        formula: "ω · DPO,  ω = Π over both responses of exp(mean over t of l_t − log Σ_v π_t(v)²), without gradient",
+        settings: &[BETA],
+        weights: UNIFORM,
+        note: "The policy's own text counts more; a second look at the policy's logits in every step.",
+        build: |v| {
+            let pair_weight = PairWeight::Likelihood;
+            Objective::composed("wpo", Composition { pair_weight, ..dpo(v) })
+        },
     },
     Preset {
         name: "aot",

@@ -33,6 +33,7 @@ impl Full {
             reverse_kls: Some(&self.reverse),
             token_rewards: Some(&self.rewards),
             log_collisions: Some(&self.collisions),
+            extrapolations: None,
             segments: Some(&self.segments),
             weights: &self.weights,
             pairs: &self.pairs,
@@ -94,7 +95,7 @@ fn any_full() -> impl Strategy<Value = Full> {
 }
 
 /// Every variant whose gradient is the slope of its value, given how the constants in it were made.
-fn any_composition() -> impl Strategy<Value = Composition> {
+pub(crate) fn any_composition() -> impl Strategy<Value = Composition> {
     let divergence = prop::sample::select(vec![
         Divergence::None,
         Divergence::Forward { alpha: 0.7, detach: Detach::Neither },

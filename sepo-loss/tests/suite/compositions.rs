@@ -127,6 +127,7 @@ fn evaluated(case: &Case, inputs: &Value, expected: &Value) -> Evaluation {
         reverse_kls: Some(&both("rkl_c", "rkl_r")),
         token_rewards: Some(&both("t_c", "t_r")),
         log_collisions: None,
+        extrapolations: None,
         segments: segments.as_deref(),
         weights: &weights,
         pairs: &[PairRows { chosen, rejected, chosen_nominal: 2.0, rejected_nominal: 1.6 }],

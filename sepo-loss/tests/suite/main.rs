@@ -7,7 +7,13 @@ mod algebra;
 #[cfg(test)]
 mod batches;
 #[cfg(test)]
+mod classification;
+#[cfg(test)]
 mod compositions;
+#[cfg(test)]
+mod distillation;
+#[cfg(test)]
+mod form;
 #[cfg(test)]
 mod gradients;
 #[cfg(test)]

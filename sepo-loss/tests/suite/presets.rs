@@ -22,7 +22,8 @@ fn with_batch<R>(use_it: impl FnOnce(&LossBatch<'_>) -> R) -> R {
         forward_kls: Some(&[0.1, 0.2, 0.3, 0.1, 0.0, 0.4, 0.2, 0.1]),
         reverse_kls: Some(&[0.2, 0.1, 0.1, 0.3, 0.1, 0.2, 0.0, 0.3]),
         token_rewards: Some(&[0.5, -0.5, 0.1, 0.2, -0.3, 0.4, 0.5, -0.1]),
-        log_collisions: None,
+        extrapolations: Some(&[0.5, 1.0, 2.0, 0.1, 0.4, 1.5, 3.0, 1.0]),
+        log_collisions: Some(&[-0.5, -0.4, -0.2, -0.6, -0.3, -0.9, -0.1, -0.5]),
         segments: None,
         weights: &[1.0; 8],
         pairs: &[pair(0), pair(4)],
@@ -40,7 +41,8 @@ fn every_preset_is_a_loss_with_its_defaults_and_names_are_unique() {
         // `sepo-paper` is `sepo` with another count.
         assert!(objective.name() == preset.name || ["ipo-sum", "sepo-paper"].contains(&preset.name));
         let evaluation = with_batch(|batch| evaluate(&objective, batch)).unwrap();
-        assert!(evaluation.dlogps.iter().any(|d| *d != 0.0), "{}", preset.name);
+        let gradients = evaluation.dlogps.iter().chain(&evaluation.dreverse_kls);
+        assert!(gradients.into_iter().any(|d| *d != 0.0), "{}", preset.name);
     }
     assert!(names.len() >= 40, "{}", names.len());
 }
@@ -48,8 +50,9 @@ fn every_preset_is_a_loss_with_its_defaults_and_names_are_unique() {
 #[test]
 fn every_setting_changes_its_loss() {
     for preset in Preset::all() {
-        // Of the masks that the policy makes, not of the loss.
-        for setting in preset.settings.iter().filter(|setting| setting.name != "quantile") {
+        // Of the masks that the policy makes and of the teacher, not of the loss.
+        for setting in preset.settings.iter().filter(|setting| !["quantile", "boost"].contains(&setting.name))
+        {
             let of = |value| {
                 let objective = preset.objective(&[(setting.name, value)]).unwrap();
                 with_batch(|batch| evaluate(&objective, batch)).unwrap().loss_sum
@@ -72,6 +75,8 @@ fn an_input_that_is_missing_is_named() {
                     Input::ForwardKls => batch.forward_kls = None,
                     Input::ReverseKls => batch.reverse_kls = None,
                     Input::TokenRewards => batch.token_rewards = None,
+                    Input::Extrapolations => batch.extrapolations = None,
+                    Input::LogCollisions => batch.log_collisions = None,
                     other => panic!("{} needs {other}", preset.name),
                 }
                 evaluate(&objective, &batch).unwrap_err()

@@ -3,7 +3,7 @@
 mod files;
 mod mapped;
 mod read;
-mod small_file;
+pub(crate) mod small_file;
 mod write;
 
 use std::path::Path;

@@ -12,7 +12,7 @@ use crate::ModelError;
 const MAX_JSON_BYTES: u64 = 64 << 20;
 
 /// What the JSON file at `path` holds.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
     let bytes = read_at_most(path, MAX_JSON_BYTES)
         .map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
     serde_json::from_slice(&bytes).map_err(|source| ModelError::Json { path: path.to_owned(), source })
@@ -23,7 +23,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelErro
 /// # Errors
 ///
 /// What the system says; that it is no regular file, such as a pipe, which might never end; or that it is larger.
-fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let refuse = |text: String| Err(io::Error::new(io::ErrorKind::InvalidData, text));
     if !std::fs::metadata(path)?.is_file() {
         return refuse("it is no regular file".to_owned());

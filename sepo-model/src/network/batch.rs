@@ -19,6 +19,18 @@ pub struct SequenceBatch<'a> {
     pub row_targets: &'a [u32],
 }
 
+impl SequenceBatch<'_> {
+    /// For each row, the place of its state in the [`States`](crate::States) of the batch.
+    #[must_use]
+    pub fn state_of_rows(&self) -> Vec<usize> {
+        let mut positions = self.row_positions.to_vec();
+        positions.sort_unstable();
+        positions.dedup();
+        let place = |position| positions.partition_point(|p| p < position);
+        self.row_positions.iter().map(place).collect()
+    }
+}
+
 /// Where each token stands, with the cosines and sines of its turn.
 #[derive(Debug)]
 pub(crate) struct Rotation {

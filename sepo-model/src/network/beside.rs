@@ -8,7 +8,9 @@ use super::batch::same_length;
 use super::{Network, Pending, SequenceBatch};
 use crate::{ModelError, Parameters};
 
-/// A model's states behind its final norm, at the positions that rows of a batch read.
+/// A model's states behind its final norm, at the positions that rows of a batch read, ascending, each once.
+///
+/// [`SequenceBatch::state_of_rows`] says which of them a row reads.
 #[derive(Debug, Clone)]
 pub struct States {
     pub(super) hidden: Vec<f32>,
@@ -24,10 +26,30 @@ impl States {
         self.hidden.len() / self.d_model
     }
 
+    /// The values of all states, position by position.
+    pub(crate) fn into_hidden(self) -> Vec<f32> {
+        self.hidden
+    }
+
     /// The states with logits that are `factor` times as large: for a distribution that is made of several models.
     #[must_use]
     pub fn scaled(mut self, factor: f32) -> Self {
         self.hidden.iter_mut().for_each(|x| *x *= factor);
+        self
+    }
+
+    /// The states with logits that are so many times as large at each position, one factor a position.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one factor a position.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "states are f32")]
+    pub fn scaled_each(mut self, factors: &[f64]) -> Self {
+        assert_eq!(factors.len(), self.n_positions(), "one factor a position");
+        for (state, factor) in self.hidden.chunks_mut(self.d_model).zip(factors) {
+            state.iter_mut().for_each(|x| *x *= *factor as f32);
+        }
         self
     }
 
@@ -62,6 +84,17 @@ fn check(others: &[HeadStates<'_>], n_needed: usize, vocab: usize) -> Result<(),
 }
 
 impl Network {
+    /// `log Σ_v π(v)²` of every row's distribution, in nats and the caller's order, of the last [`Network::forward`] or
+    /// [`Network::forward_beside`], whose way back is still to come; see [`log_collisions`](sepo_kernels::log_collisions).
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::NoForward`] where there was none.
+    pub fn log_collisions(&self, parameters: &Parameters) -> Result<Vec<f64>, ModelError> {
+        let Some(pending) = &self.pending else { return Err(ModelError::NoForward) };
+        Ok(self.head.log_collisions(self.weights(parameters), &pending.context))
+    }
+
     /// The states behind the final norm at the positions that rows read: what another network's
     /// [`Network::forward_beside`] compares itself with.
     ///

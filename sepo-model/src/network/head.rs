@@ -5,7 +5,7 @@ use std::ops::Range;
 use sepo_kernels::{
     DivergenceScratch, GatheredDivergences, GatheredLogps, HeadScratch, HeadShape, HeadStates, LinearShape,
     RowGradients, Write, gather_divergences, gather_divergences_backward, gather_logps,
-    gather_logps_backward, linear,
+    gather_logps_backward, linear, log_collisions,
 };
 
 use super::beside::{RowValues, States};
@@ -107,6 +107,14 @@ impl Head {
         };
         self.diverged = Some(gathered);
         values
+    }
+
+    /// `log Σ_v p(v)²` of every row's distribution, in the caller's order, at the states of the last pass.
+    pub(crate) fn log_collisions(&self, weights: Weights<'_>, context: &BatchContext) -> Vec<f64> {
+        let of_states = log_collisions(self.own(weights), weights.precision);
+        let sorted: Vec<f64> =
+            context.rows.hidden_rows().iter().map(|state| of_states[*state as usize]).collect();
+        context.in_callers_order(&sorted)
     }
 
     /// The logits of every row of `x`, `[n, vocab]`; for the few rows of a decoding step.

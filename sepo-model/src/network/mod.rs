@@ -82,7 +82,7 @@ struct Pending {
 /// ```
 #[derive(Debug)]
 pub struct Network {
-    config: ModelConfig,
+    pub(crate) config: ModelConfig,
     architecture: Architecture,
     blocks: Vec<Block>,
     head: Head,

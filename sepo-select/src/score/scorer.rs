@@ -10,6 +10,22 @@ use sepo_model::{Activations, Dtype, Model, ModelError, Network, SequenceBatch};
 
 use super::ScoreError;
 
+/// What makes scores of pairs: a [`Scorer`], or a [`TokenJudge`](super::TokenJudge).
+pub trait PairScorer {
+    /// The scores of a batch of pairs, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`ScoreError`] of the first pair that cannot be scored.
+    fn score(&mut self, pairs: &[TokenizedPair]) -> Result<Vec<ScoredPair>, ScoreError>;
+}
+
+impl PairScorer for Scorer<'_> {
+    fn score(&mut self, pairs: &[TokenizedPair]) -> Result<Vec<ScoredPair>, ScoreError> {
+        Scorer::score(self, pairs)
+    }
+}
+
 /// An oracle and its reference, ready to score batches.
 #[derive(Debug)]
 pub struct Scorer<'a> {

@@ -4,7 +4,7 @@ use sepo_data::{RowPolicy, ScoredPair, ScoresWriter, TokenizedPair};
 use serde::{Deserialize, Serialize};
 
 use super::scorer::pack_item;
-use super::{ScoreError, Scorer};
+use super::{PairScorer, ScoreError};
 
 /// How much to hold at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl ScoreReport {
 ///
 /// [`ScoreError`] of the first pair that cannot be scored or written, or `E` of the stream itself.
 pub fn score_pairs<E: From<ScoreError>>(
-    scorer: &mut Scorer<'_>,
+    scorer: &mut dyn PairScorer,
     pairs: impl IntoIterator<Item = Result<TokenizedPair, E>>,
     config: ScoreConfig,
     writer: &mut ScoresWriter,

@@ -55,6 +55,7 @@ fn gradient(
             network: &mut Network::new(&model.config, Activations::Kept),
             parameters: &model.parameters,
             companion: None,
+            collisions: false,
         },
         objective,
         weights: None,

@@ -47,6 +47,11 @@ impl Counts {
             self.drop_pair(DropReason::name(reason));
             return None;
         }
+        Some(self.keep_any(pair, coverage))
+    }
+
+    /// The pair, counted, whatever its weights.
+    pub(super) fn keep_any(&mut self, pair: SelectedPair, coverage: [Coverage; 2]) -> SelectedPair {
         self.n_kept += 1;
         for (side, coverage) in [Side::Chosen, Side::Rejected].into_iter().zip(coverage) {
             let (counts, weights) = match side {
@@ -58,7 +63,7 @@ impl Counts {
             counts.weight_sum += weights.iter().map(|w| f64::from(*w)).sum::<f64>();
             counts.coverage += coverage;
         }
-        Some(pair)
+        pair
     }
 
     pub(super) fn finish(&mut self) {

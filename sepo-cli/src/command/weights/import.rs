@@ -27,6 +27,8 @@ pub(crate) struct ImportJob<'a> {
     pub(crate) weights: &'a Path,
     pub(crate) columns: WeightColumns,
     pub(crate) config: ImportConfig,
+    /// Whether pairs are kept whose numbers are all 0 on a side.
+    pub(crate) labels: bool,
     /// Model folder with the policy's tokenizer.
     pub(crate) tokenizer: &'a Path,
     pub(crate) data: &'a [String],
@@ -50,6 +52,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<Exit, CliError> {
             rejected: args.rejected_weights.clone(),
         },
         config: ImportConfig { unit: args.unit.into(), how: args.how.into(), rejected: args.rejected.into() },
+        labels: args.labels,
         tokenizer: &args.tokenizer,
         data,
         read,
@@ -91,7 +94,9 @@ pub(crate) fn make(job: &ImportJob<'_>) -> Result<Counts, CliError> {
         let (pair, coverage) = imported(&next, found, &tokenizer, &job.config).map_err(|error| {
             error.during(format!("take row {} of `{}`", next.file_row, job.weights.display()))
         })?;
-        if let Some(kept) = counts.keep(pair, coverage) {
+        let kept =
+            if job.labels { Some(counts.keep_any(pair, coverage)) } else { counts.keep(pair, coverage) };
+        if let Some(kept) = kept {
             writer.write(&kept)?;
         }
     }
@@ -185,6 +190,7 @@ fn record(job: &ImportJob<'_>) -> Result<Record, CliError> {
         chosen_weights: chosen,
         rejected_weights: rejected,
         import: job.config,
+        labels: job.labels,
     };
     origin.into_record("weights import", None, &settings)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::settings::is_composed;
 use super::{InputKind, Made, Node, State};
 use crate::console::grouped;
 
@@ -70,6 +71,9 @@ impl Made {
         let said = [("/objective/name", "objective"), ("/rule", "rule")];
         for (pointer, name) in said {
             match self.settings.pointer(pointer) {
+                Some(_) if name == "objective" && is_composed(&self.settings) => {
+                    text += ", objective composed"
+                }
                 Some(serde_json::Value::String(value)) => {
                     let _ = write!(text, ", {name} {value}");
                 }
