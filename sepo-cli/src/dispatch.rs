@@ -33,7 +33,7 @@ pub(crate) fn run(mut cli: Cli) -> Result<Exit, CliError> {
         Command::Score(args) => score::run(&args),
         Command::Select(args) => select::run(&args),
         Command::Weights(command) => weights::run(&command),
-        Command::Train(args) => train::run(&args),
+        Command::Train(args) => train::run(&args, crate::recipe::chosen(&args)?),
         Command::Objectives(args) => objectives::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Generate(args) => generate::run(&args),

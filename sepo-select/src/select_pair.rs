@@ -56,6 +56,16 @@ pub struct PairScores<'a> {
     pub rejected_end: ResponseEnd,
 }
 
+impl<'a> PairScores<'a> {
+    /// Scores and end of either side.
+    pub(crate) fn sides(&self) -> [(Side, &'a [f32], ResponseEnd); 2] {
+        [
+            (Side::Chosen, self.chosen_scores, self.chosen_end),
+            (Side::Rejected, self.rejected_scores, self.rejected_end),
+        ]
+    }
+}
+
 /// The weights of one pair: 0 for a token that is not selected; 1 for any other, where the rule does not weigh them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Selected {

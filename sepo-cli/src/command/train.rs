@@ -20,7 +20,6 @@ use crate::length::max_length;
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::provenance::{self, OnChange, Origin, TrainSettings};
-use crate::recipe;
 
 /// Learning rate of preference training where none is typed.
 pub(crate) const LEARNING_RATE: f64 = 5e-7;
@@ -50,8 +49,7 @@ pub(crate) struct TrainJob<'a> {
     pub(crate) out: &'a Path,
 }
 
-pub(crate) fn run(args: &TrainCommandArgs) -> Result<Exit, CliError> {
-    let choice = chosen(args)?;
+pub(crate) fn run(args: &TrainCommandArgs, choice: ObjectiveChoice) -> Result<Exit, CliError> {
     check_reference(args, &choice)?;
     let teacher = teacher(args, &choice)?;
     check_pair_flags(args)?;
@@ -198,17 +196,6 @@ fn footprints(job: &TrainJob<'_>, frozen: Option<&Path>) -> Result<Vec<Footprint
 /// Tokens of the longest pair, which runs alone where it exceeds a forward pass.
 fn longest(job: &TrainJob<'_>) -> usize {
     2 * job.tokens.truncation.max_length
-}
-
-/// The loss by its name, or out of its file.
-fn chosen(args: &TrainCommandArgs) -> Result<ObjectiveChoice, CliError> {
-    match (&args.objective_file, args.objective) {
-        (Some(file), _) => recipe::load_objective(file),
-        (None, Some(name)) => Ok(ObjectiveChoice::named(name, args.objective_settings.clone())),
-        (None, None) => {
-            Err(CliError::usage("there is no objective", "name one with `--objective` or `--objective-file`"))
-        }
-    }
 }
 
 fn check_reference(args: &TrainCommandArgs, choice: &ObjectiveChoice) -> Result<(), CliError> {

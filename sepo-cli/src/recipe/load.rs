@@ -1,16 +1,12 @@
 //! From a file and overrides to a checked recipe.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use sepo_data::{TemplateChoice, is_url};
 use sepo_select::SelectConfig;
 use sepo_train::TrainConfig;
-use serde::de::DeserializeOwned;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::DeTable;
 
 use super::checked::Recipe;
 use super::mistake::{Located, Mistake};
@@ -19,17 +15,15 @@ use super::section::{
     DataSection, EvalSection, HashesSection, ModelsSection, OracleSection, RunSection, ScoreSection,
     TokensSection, TrainSection,
 };
-use super::sections::{SECTIONS, names_of};
+use super::sections::{OBJECTIVE, SECTIONS, names_of};
 use super::source::Sources;
+use super::tables::{Tables, text_of};
 use super::{check, keys, length, objective, paths};
 use crate::args::{ObjectiveArgs, ObjectiveChoice};
 use crate::command::{oracle, train};
 use crate::exit::{CliError, io_error};
 use crate::memory::Memory;
 use crate::provenance::OnChange;
-
-/// Most bytes of a recipe.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// The recipe at `file` with overrides such as `select.keep_chosen=0.5`, its settings checked and its inputs there.
 pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError> {
@@ -41,16 +35,6 @@ pub(crate) fn load(file: &Path, overrides: &[String]) -> Result<Recipe, CliError
     length::fit(&mut recipe)?;
     paths::check_data(&recipe, &recipe.places)?;
     Ok(recipe)
-}
-
-pub(super) fn text_of(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(file)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        let reason = format!("it has more than {MAX_BYTES} bytes, which no recipe has");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    }
-    Ok(text)
 }
 
 /// The recipe of this text, its settings checked as far as that needs no other file.
@@ -104,7 +88,7 @@ impl Written {
         let settings: ObjectiveArgs = tables.part("train", &names_of::<ObjectiveArgs>())?;
         let TrainSection { objective: name } = tables.whole("train")?;
         let (objective, objective_section) = match objective::take(&mut tables)? {
-            Some(composed) => (composed, objective::SECTION),
+            Some(composed) => (composed, OBJECTIVE.name),
             None => (ObjectiveChoice::named(name, settings), "train"),
         };
         Ok(Self {
@@ -179,40 +163,5 @@ impl Written {
             hashes: self.hashes,
             places,
         })
-    }
-}
-
-/// Sections that have not been read yet.
-pub(super) struct Tables<'t, 'i, 'p> {
-    pub(super) root: &'t mut DeTable<'i>,
-    pub(super) places: &'p Places,
-}
-
-impl Tables<'_, '_, '_> {
-    /// Everything that is left of a section.
-    pub(super) fn whole<T: DeserializeOwned>(&mut self, section: &str) -> Result<T, Located> {
-        let table = match self.root.remove(section).map(|value| (value.span(), value.into_inner())) {
-            Some((span, DeValue::Table(table))) => Spanned::new(span, table),
-            _ => Spanned::new(0..0, DeTable::new()),
-        };
-        T::deserialize(Deserializer::from(table)).map_err(|error| self.places.unreadable(section, &error))
-    }
-
-    /// The keys of a section that `names` lists, taken out of it.
-    pub(super) fn part<T: DeserializeOwned>(
-        &mut self,
-        section: &str,
-        names: &[String],
-    ) -> Result<T, Located> {
-        let mut part = DeTable::new();
-        let mut span = 0..0;
-        if let Some(value) = self.root.get_mut(section) {
-            span = value.span();
-            if let DeValue::Table(table) = value.get_mut() {
-                part.extend(names.iter().filter_map(|name| table.remove_entry(name.as_str())));
-            }
-        }
-        T::deserialize(Deserializer::from(Spanned::new(span, part)))
-            .map_err(|error| self.places.unreadable(section, &error))
     }
 }

@@ -26,13 +26,14 @@ mod section;
 mod sections;
 mod source;
 mod stage;
+mod tables;
 mod wording;
 
 use checked::Recipe;
 use execute::{Summary, dry_run, execute};
 use load::load;
 pub(crate) use load::read;
-pub(crate) use objective::load_objective;
+pub(crate) use objective::chosen;
 pub(crate) use run::run;
 
 use stage::Stage;

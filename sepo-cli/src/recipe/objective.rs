@@ -4,39 +4,18 @@ use std::path::Path;
 use std::rc::Rc;
 
 use sepo_loss::CompositionForm;
-use serde::{Deserialize, Serialize};
 
-use super::load::{Tables, text_of};
 use super::mistake::{Located, Mistake};
 use super::place::Places;
-use super::sections::{OBJECTIVE, names_of};
+use super::section::ObjectiveSection;
+use super::sections::{OBJECTIVE, choices, names_of};
 use super::source::Sources;
+use super::tables::{Tables, text_of};
 use super::{check, keys as known};
-use crate::args::{ObjectiveArgs, ObjectiveChoice, ObjectiveName, TokenWeights};
+use crate::args::{ObjectiveArgs, ObjectiveChoice, ObjectiveName, TrainCommandArgs};
 use crate::exit::{CliError, Exit, io_error};
 
-pub(super) const SECTION: &str = "objective";
-
-/// What is neither a setting of a method nor a choice of a composition.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct ObjectiveSection {
-    /// The method that it starts from; DPO where there is none.
-    name: Option<ObjectiveName>,
-    weights: Option<TokenWeights>,
-}
-
-/// All keys of the section.
-pub(super) fn keys() -> Vec<String> {
-    let mut keys = [names_of::<ObjectiveSection>(), choices(), names_of::<ObjectiveArgs>()].concat();
-    let mut seen = std::collections::HashSet::new();
-    keys.retain(|key| seen.insert(key.clone()));
-    keys
-}
-
-fn choices() -> Vec<String> {
-    CompositionForm::KEYS.map(str::to_owned).to_vec()
-}
+const SECTION: &str = OBJECTIVE.name;
 
 /// The section, taken out of the tables; nothing where it is not there.
 pub(super) fn take(tables: &mut Tables<'_, '_, '_>) -> Result<Option<ObjectiveChoice>, Located> {
@@ -60,8 +39,19 @@ pub(super) fn take(tables: &mut Tables<'_, '_, '_>) -> Result<Option<ObjectiveCh
     Ok(Some(ObjectiveChoice { name, settings, composition, weights }))
 }
 
+/// The loss that `train` is given: by its name, or out of a file.
+pub(crate) fn chosen(args: &TrainCommandArgs) -> Result<ObjectiveChoice, CliError> {
+    match (&args.objective_file, args.objective) {
+        (Some(file), _) => load(file),
+        (None, Some(name)) => Ok(ObjectiveChoice::named(name, args.objective_settings.clone())),
+        (None, None) => {
+            Err(CliError::usage("there is no objective", "name one with `--objective` or `--objective-file`"))
+        }
+    }
+}
+
 /// The objective of a file, checked.
-pub(crate) fn load_objective(file: &Path) -> Result<ObjectiveChoice, CliError> {
+fn load(file: &Path) -> Result<ObjectiveChoice, CliError> {
     let text = text_of(file).map_err(|source| CliError { exit: Exit::Usage, ..io_error(file, source) })?;
     Ok(read(file, &text)?)
 }
@@ -86,6 +76,7 @@ mod tests {
     use sepo_loss::{Composition, Objective, Preset, WeightSource};
 
     use super::*;
+    use crate::args::TokenWeights;
     use crate::command::objectives;
 
     #[track_caller]

@@ -12,7 +12,7 @@ use sepo_select::ShardConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::args::{DataArgs, ObjectiveName, template_choice};
+use crate::args::{DataArgs, ObjectiveName, TokenWeights, template_choice};
 use crate::length::default_length;
 use crate::memory::ByteSize;
 
@@ -242,6 +242,15 @@ impl Default for ScoreSection {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct TrainSection {
     pub(super) objective: ObjectiveName,
+}
+
+/// `[objective]`, but for settings of a method and choices of a composition.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ObjectiveSection {
+    /// The method that it starts from; DPO where there is none.
+    pub(super) name: Option<ObjectiveName>,
+    pub(super) weights: Option<TokenWeights>,
 }
 
 /// `[eval]`

@@ -1,14 +1,16 @@
 //! All sections of a recipe, and the keys that each has.
 
+use std::collections::HashSet;
+
+use sepo_loss::CompositionForm;
 use sepo_select::SelectConfig;
 use sepo_train::TrainConfig;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::objective;
 use super::section::{
-    DataSection, EvalSection, HashesSection, ModelsSection, OracleSection, RunSection, ScoreSection,
-    TokensSection, TrainSection,
+    DataSection, EvalSection, HashesSection, ModelsSection, ObjectiveSection, OracleSection, RunSection,
+    ScoreSection, TokensSection, TrainSection,
 };
 use crate::args::ObjectiveArgs;
 
@@ -39,7 +41,19 @@ pub(super) const SECTIONS: [Section; 11] = [
 ];
 
 /// The loss, by choices.
-pub(super) const OBJECTIVE: Section = Section { name: objective::SECTION, keys: objective::keys };
+pub(super) const OBJECTIVE: Section = Section { name: "objective", keys: of_objective };
+
+fn of_objective() -> Vec<String> {
+    let mut keys = [names_of::<ObjectiveSection>(), choices(), names_of::<ObjectiveArgs>()].concat();
+    let mut seen = HashSet::new();
+    keys.retain(|key| seen.insert(key.clone()));
+    keys
+}
+
+/// The choices of a composition.
+pub(super) fn choices() -> Vec<String> {
+    CompositionForm::KEYS.map(str::to_owned).to_vec()
+}
 
 /// Whether the value of this key is one path or several.
 pub(super) fn holds_paths(key: &str) -> bool {

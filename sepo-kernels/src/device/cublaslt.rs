@@ -8,7 +8,7 @@
     reason = "cuBLASLt's own interface: cudarc's safe one has one type for operands and result"
 )]
 
-use super::gpu::failed;
+use super::error::failed;
 use super::{DeviceError, ElementKind, Matrix, MatrixProduct};
 use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys;

@@ -1,5 +1,7 @@
 //! What can go wrong on the way to a device
 
+use cudarc::driver::DriverError;
+
 /// Why a device cannot be had, or did not do what it was asked for
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -88,4 +90,9 @@ impl DeviceError {
             Self::Driver { .. } | Self::Compile { .. } | Self::Matmul { .. } => None,
         }
     }
+}
+
+/// The error of a call of the driver
+pub(super) fn failed(call: &'static str) -> impl FnOnce(DriverError) -> DeviceError {
+    move |error| DeviceError::Driver { call, reason: format!("{error:?}") }
 }

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "memory and launches of a device")]
 
 use super::cublaslt::Products;
+use super::error::failed;
 use super::memory::DeviceMemory;
 use super::placed::PlanMemory;
 use super::{
@@ -13,9 +14,7 @@ use cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMO
 use cudarc::driver::sys::CUfunction_attribute_enum::{
     CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES,
 };
-use cudarc::driver::{
-    CudaContext, CudaFunction, CudaModule, CudaStream, DriverError, LaunchConfig, PushKernelArg, sys,
-};
+use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaStream, LaunchConfig, PushKernelArg, sys};
 use cudarc::nvrtc::Ptx;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,11 +46,6 @@ struct Loaded {
     function: CudaFunction,
     /// as its text declares them
     n_parameters: usize,
-}
-
-/// The error of a call of the driver
-pub(super) fn failed(call: &'static str) -> impl FnOnce(DriverError) -> DeviceError {
-    move |error| DeviceError::Driver { call, reason: format!("{error:?}") }
 }
 
 impl Device {

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "bytes of numbers, and addresses")]
 
-use super::gpu::failed;
+use super::error::failed;
 use super::{DeviceError, Element, ExecutorId, Slice, SliceMut};
 use crate::shape::n_values;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut};

@@ -75,14 +75,6 @@ struct RefinedSide {
     n_seen: u64,
 }
 
-/// Both sides of a pair, for loops.
-pub(super) fn both(pair: PairScores<'_>) -> [(Side, &[f32], crate::ResponseEnd); 2] {
-    [
-        (Side::Chosen, pair.chosen_scores, pair.chosen_end),
-        (Side::Rejected, pair.rejected_scores, pair.rejected_end),
-    ]
-}
-
 impl DataSetCounter {
     /// The first pass for a rule.
     ///
@@ -110,7 +102,7 @@ impl DataSetCounter {
     ///
     /// * [`SelectError::NonFiniteScore`]: a score is infinite or not a number, candidate or not.
     pub fn add(&mut self, pair: PairScores<'_>) -> Result<(), SelectError> {
-        for ((side, scores, end), (ranking, histogram)) in both(pair).into_iter().zip(&mut self.sides) {
+        for ((side, scores, end), (ranking, histogram)) in pair.sides().into_iter().zip(&mut self.sides) {
             let candidates = candidates(&self.config, (pair.row, side), scores, end)?;
             ranking.keys((pair.row, side), &scores[candidates]).for_each(|key| histogram.add(upper(key)));
         }
@@ -149,7 +141,7 @@ impl DataSetRefiner {
     ///
     /// * [`SelectError::NonFiniteScore`]: a score is infinite or not a number.
     pub fn add(&mut self, pair: PairScores<'_>) -> Result<(), SelectError> {
-        for ((side, scores, end), refined) in both(pair).into_iter().zip(&mut self.sides) {
+        for ((side, scores, end), refined) in pair.sides().into_iter().zip(&mut self.sides) {
             let candidates = candidates(&self.config, (pair.row, side), scores, end)?;
             refined.n_seen += candidates.len() as u64;
             let Some(boundary) = refined.boundary else { continue };

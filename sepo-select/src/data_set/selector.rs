@@ -1,7 +1,6 @@
 //! The last pass over a data set.
 
 use super::DataSetCuts;
-use super::counter::both;
 use super::key::Ranking;
 use crate::candidates::{candidates, closing_token, selects_both_closing_tokens};
 use crate::{PairScores, SelectConfig, SelectError, Selected};
@@ -59,7 +58,7 @@ impl DataSetSelector {
     pub fn select(&mut self, pair: PairScores<'_>) -> Result<Selected, SelectError> {
         let closes = selects_both_closing_tokens(&self.config, [pair.chosen_end, pair.rejected_end]);
         let mut weights = [Vec::new(), Vec::new()];
-        for (i, (side, scores, end)) in both(pair).into_iter().enumerate() {
+        for (i, (side, scores, end)) in pair.sides().into_iter().enumerate() {
             let candidates = candidates(&self.config, (pair.row, side), scores, end)?;
             let cut = &mut self.sides[i];
             let mut side_weights = vec![0.0; scores.len()];
