@@ -73,6 +73,7 @@ fn trained(model: &mut Model, examples: &[TrainExample]) {
 }
 
 /// What a step is equal to.
+#[expect(clippy::cast_possible_truncation, reason = "the optimizer computes in f32")]
 fn pair_by_pair(model: &mut Model, examples: &[TrainExample]) {
     let mut network = Network::new(&model.config, Activations::Kept);
     let mut gradient = vec![0.0_f32; model.parameters.len()];

@@ -245,6 +245,7 @@ pub(super) fn flags_of_classify_score_change_the_scores_or_are_known_not_to() {
     let rows = [
         ("--classifier other", Changes),
         ("--dtype bf16", Changes),
+        // By rounding: sums of another order.
         ("--tokens-per-batch 1", Changes),
         ("--eval-fraction 0.3", Changes),
         ("--accept-changed", Same),
