@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sepo_data::{PackItem, PackedBatch, RowPolicy};
@@ -190,5 +191,9 @@ fn overhead(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, one_step, overhead);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(2));
+    targets = one_step, overhead
+}
 criterion_main!(benches);
