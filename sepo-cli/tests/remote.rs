@@ -261,6 +261,8 @@ mod cloud {
                 server.url("/tagged.jsonl")
             ),
         );
+        // Each begins with nothing: what is begun is then of this very run, which takes signals by now.
+        let from_nothing = || drop(std::fs::remove_dir_all(world.path("cache")));
         let stop = |line: &str, name: &str| {
             server.most_bytes.store(100, Ordering::Relaxed);
             let part = format!(".{name}.part");
@@ -278,8 +280,10 @@ mod cloud {
         // Commands that look at the signal while they work, and such that do not.
         let [tagged, untagged] = ["tagged", "untagged"].map(|name| server.url(&format!("/{name}.jsonl")));
         stop("run recipe.toml", "tagged.jsonl");
+        from_nothing();
         stop(&format!("sft --model model --data {tagged} --out out --max-steps 1"), "tagged.jsonl");
         assert!(!Path::new(&world.path("out")).exists() && !Path::new(&world.path("made")).exists());
+        from_nothing();
         stop(&format!("data check {tagged}"), "tagged.jsonl");
         assert_eq!(cached(&world).len(), 1, "what came of a version that is known stays");
         server.taken();
