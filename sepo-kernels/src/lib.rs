@@ -48,6 +48,7 @@ mod gelu;
 mod layer_norm;
 mod linear;
 mod log_collisions;
+mod log_sum_exp;
 mod matmul;
 mod matmul_bf16;
 mod precision;

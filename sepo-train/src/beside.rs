@@ -118,18 +118,19 @@ impl<'a> Companion<'a> {
         let states =
             self.models.iter_mut().map(|(network, parameters)| network.states(parameters, &sequence));
         let states = states.collect::<Result<Vec<States>, ModelError>>()?;
-        let (Some(boost), [toward, away]) = (self.boost, &states[..]) else {
-            return Ok(Others { states, extrapolations: Vec::new() });
+        let mut others = Others { states, extrapolations: Vec::new() };
+        let heads = self.heads(&others);
+        let (Some(boost), &[toward, away]) = (self.boost, &heads[..]) else {
+            return Ok(others);
         };
-        let [of_toward, of_away] = [toward.with_head(self.models[0].1), away.with_head(self.models[1].1)];
-        let distances = distribution_distances(of_toward, of_away, Precision::F32);
+        let distances = distribution_distances(toward, away, Precision::F32);
         let by: Vec<f64> = distances.iter().map(|d| boost * d + LEAST_EXTRAPOLATION).collect();
         // z + g (z − z') = (1 + g) z − g z', and a head is linear.
-        let factors: Vec<f64> = by.iter().map(|g| 1.0 + g).collect();
-        let against: Vec<f64> = by.iter().map(|g| -g).collect();
-        let states = vec![toward.clone().scaled_each(&factors), away.clone().scaled_each(&against)];
-        let extrapolations = sequence.state_of_rows().into_iter().map(|place| by[place]).collect();
-        Ok(Others { states, extrapolations })
+        let factors: [Vec<f64>; 2] = [by.iter().map(|g| 1.0 + g).collect(), by.iter().map(|g| -g).collect()];
+        others.states =
+            others.states.into_iter().zip(&factors).map(|(states, by)| states.scaled_each(by)).collect();
+        others.extrapolations = sequence.state_of_rows().into_iter().map(|place| by[place]).collect();
+        Ok(others)
     }
 
     /// The models' states with their heads.

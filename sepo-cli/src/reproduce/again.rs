@@ -22,6 +22,9 @@ use crate::quickstart;
 /// What is made, or the folder that it is made in together with others; an exit code where making it was stopped.
 type Made = Result<PathBuf, Exit>;
 
+/// Nothing where a stage came to its end; an exit code where it was stopped.
+pub(super) type Done = Result<Result<(), Exit>, CliError>;
+
 /// Where and how things are made again.
 pub(super) struct Again<'a> {
     pub(super) out: &'a Path,
@@ -60,7 +63,7 @@ impl Again<'_> {
         Ok(made.map(|()| made_in))
     }
 
-    fn sft(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Result<Result<(), Exit>, CliError> {
+    fn sft(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
         let SftSettings { read, tokens, train } = settings(subject)?;
         let made = sft::make(&SftJob {
             model: &inputs.one("model")?,
@@ -75,12 +78,7 @@ impl Again<'_> {
         Ok(made.map(drop))
     }
 
-    fn oracle(
-        &self,
-        subject: &Subject,
-        inputs: &Inputs<'_>,
-        out: &Path,
-    ) -> Result<Result<(), Exit>, CliError> {
+    fn oracle(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
         let recorded: OracleSettings = settings(subject)?;
         let made = oracle::make(&OracleJob {
             model: &inputs.one("model")?,
@@ -101,12 +99,7 @@ impl Again<'_> {
         Ok(made.map(drop))
     }
 
-    fn score(
-        &self,
-        subject: &Subject,
-        inputs: &Inputs<'_>,
-        out: &Path,
-    ) -> Result<Result<(), Exit>, CliError> {
+    fn score(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
         let ScoreSettings { read, tokens, tokens_per_batch, tokens_per_shard, dtype } = settings(subject)?;
         let job = ScoreJob {
             oracle: &inputs.one("oracle")?,
@@ -124,12 +117,7 @@ impl Again<'_> {
         Ok(score::make(&job, interrupted())?.map(drop).ok_or(Exit::Interrupted))
     }
 
-    fn select(
-        &self,
-        subject: &Subject,
-        inputs: &Inputs<'_>,
-        out: &Path,
-    ) -> Result<Result<(), Exit>, CliError> {
+    fn select(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
         let config: SelectConfig = settings(subject)?;
         let tokenizer = inputs.maybe("tokenizer");
         select::make(&SelectJob {
@@ -142,12 +130,7 @@ impl Again<'_> {
         Ok(Ok(()))
     }
 
-    fn train(
-        &self,
-        subject: &Subject,
-        inputs: &Inputs<'_>,
-        out: &Path,
-    ) -> Result<Result<(), Exit>, CliError> {
+    fn train(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
         let TrainSettings { objective, read, eval_read, tokens, train } = settings(subject)?;
         let [toward, away] = ["teacher", "reverse-teacher"].map(|role| inputs.maybe(role));
         let made = train::make(&TrainJob {

@@ -4,20 +4,16 @@ use std::path::Path;
 
 use sepo_data::WeightColumns;
 
-use super::again::{Again, settings};
+use super::again::{Again, Done, settings};
 use super::inputs::Inputs;
 use crate::command::data_split::{self, SplitJob};
 use crate::command::weights::import::{self, ImportJob};
 use crate::command::weights::project::{self, ProjectJob};
-use crate::exit::{CliError, Exit};
 use crate::provenance::{ImportSettings, ProjectSettings, SplitSettings, Subject};
-
-/// Nothing, since these are not stopped before their end.
-type Made = Result<Result<(), Exit>, CliError>;
 
 impl Again<'_> {
     /// The one part that `subject` is.
-    pub(super) fn split(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Made {
+    pub(super) fn split(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
         let SplitSettings { read, eval_fraction } = settings(subject)?;
         let is_eval = subject.record.part.as_deref() == Some("eval");
         data_split::make(&SplitJob {
@@ -32,7 +28,7 @@ impl Again<'_> {
         Ok(Ok(()))
     }
 
-    pub(super) fn import(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Made {
+    pub(super) fn import(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
         let recorded: ImportSettings = settings(subject)?;
         import::make(&ImportJob {
             weights: &inputs.one("weights")?,
@@ -53,7 +49,7 @@ impl Again<'_> {
         Ok(Ok(()))
     }
 
-    pub(super) fn project(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Made {
+    pub(super) fn project(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
         let ProjectSettings { read, tokens, how } = settings(subject)?;
         project::make(&ProjectJob {
             selection: &inputs.one("selection")?,

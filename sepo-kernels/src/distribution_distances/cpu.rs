@@ -7,58 +7,25 @@
 //! ```
 
 use crate::gather_logps::tiles::{HIDDEN_ROWS, VOCAB_TILE, tile_logits, vocab_tiles};
+use crate::log_sum_exp::LogSumExp;
 use crate::simd::{self, Loop, MulAdd, vectorized};
 use crate::{HeadStates, Precision, Write};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// `Σ e^x` of one side, as `e^max Σ e^(x - max)`
+/// What is taken off a logit, in `f32`, and the factor that makes up for its rounding
 #[derive(Clone, Copy)]
-struct LogSum {
-    max: f32,
-    sum: f64,
-}
-
-impl LogSum {
-    const EMPTY: Self = Self { max: f32::NEG_INFINITY, sum: 0.0 };
-
-    fn add(&mut self, x: &[f32]) {
-        let max = self.max.max(simd::max(x));
-        let shift = if max == f32::NEG_INFINITY { 0.0 } else { max };
-        self.sum *= (f64::from(self.max) - f64::from(shift)).exp();
-        self.sum += vectorized(Exponentials { x, shift });
-        self.max = max;
-    }
-
-    /// What is taken off a logit, in `f32`, and the factor that makes up for its rounding
-    #[expect(clippy::cast_possible_truncation, reason = "the factor makes up for it")]
-    fn shift(self) -> (f32, f32) {
-        let lse = f64::from(self.max) + self.sum.ln();
-        let shift = lse as f32;
-        (shift, (f64::from(shift) - lse).exp() as f32)
-    }
-}
-
-/// `Σ e^(x - shift)`
-struct Exponentials<'a> {
-    x: &'a [f32],
+struct Shift {
     shift: f32,
+    factor: f32,
 }
 
-const LANES: usize = 16;
-
-impl Loop for Exponentials<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<M: MulAdd>(self) -> f64 {
-        let mut sums = [0.0_f64; LANES];
-        for x in self.x.chunks(LANES) {
-            for (sum, &x) in sums.iter_mut().zip(x) {
-                *sum += f64::from(simd::exp::<M>(x - self.shift));
-            }
-        }
-        sums.iter().sum()
+impl Shift {
+    #[expect(clippy::cast_possible_truncation, reason = "the factor makes up for it")]
+    fn by(sum: LogSumExp) -> Self {
+        let lse = sum.value();
+        let shift = lse as f32;
+        Self { shift, factor: (f64::from(shift) - lse).exp() as f32 }
     }
 }
 
@@ -66,7 +33,7 @@ impl Loop for Exponentials<'_> {
 struct Differences<'a> {
     x: &'a [f32],
     y: &'a [f32],
-    shifts: [(f32, f32); 2],
+    shifts: [Shift; 2],
 }
 
 impl Loop for Differences<'_> {
@@ -74,7 +41,9 @@ impl Loop for Differences<'_> {
 
     #[inline(always)]
     fn run<M: MulAdd>(self) -> f64 {
-        let [(shift_x, factor_x), (shift_y, factor_y)] = self.shifts;
+        const LANES: usize = 16;
+        let [Shift { shift: shift_x, factor: factor_x }, Shift { shift: shift_y, factor: factor_y }] =
+            self.shifts;
         let mut sums = [0.0_f64; LANES];
         for (x, y) in self.x.chunks(LANES).zip(self.y.chunks(LANES)) {
             for (sum, (&x, &y)) in sums.iter_mut().zip(x.iter().zip(y)) {
@@ -119,7 +88,7 @@ pub(super) fn distribution_distances(
     let mut tiles = Tiles { models: [one, other], rows: 0..0, buffers: [buffer(), buffer()], precision };
     for start in (0..n_hidden).step_by(HIDDEN_ROWS) {
         tiles.rows = start..n_hidden.min(start + HIDDEN_ROWS);
-        let mut sums = vec![[LogSum::EMPTY; 2]; tiles.rows.len()];
+        let mut sums = vec![[LogSumExp::EMPTY; 2]; tiles.rows.len()];
         for tile in vocab_tiles(vocab) {
             let [a, b] = tiles.at(&tile);
             let logits = a.par_chunks(tile.len()).zip(b.par_chunks(tile.len()));
@@ -128,12 +97,13 @@ pub(super) fn distribution_distances(
                 other.add(b);
             });
         }
+        let shifts: Vec<[Shift; 2]> = sums.into_iter().map(|sums| sums.map(Shift::by)).collect();
         let distances = &mut distances[tiles.rows.clone()];
         for tile in vocab_tiles(vocab) {
             let [a, b] = tiles.at(&tile);
             let logits = a.par_chunks(tile.len()).zip(b.par_chunks(tile.len()));
-            distances.par_iter_mut().zip(&sums).zip(logits).for_each(|((distance, sums), (x, y))| {
-                *distance += vectorized(Differences { x, y, shifts: sums.map(LogSum::shift) });
+            distances.par_iter_mut().zip(&shifts).zip(logits).for_each(|((distance, &shifts), (x, y))| {
+                *distance += vectorized(Differences { x, y, shifts });
             });
         }
     }
