@@ -162,6 +162,10 @@ pub enum ModelError {
         /// What would have been right.
         expected: &'static str,
     },
+    /// The GPU, its driver or one of its libraries failed.
+    #[cfg(feature = "cuda")]
+    #[error("run the network on the GPU")]
+    Device(#[from] sepo_kernels::cuda::DeviceError),
     /// A kernel refused its input.
     #[error("check the batch's layout")]
     Kernel(#[from] sepo_kernels::KernelError),

@@ -13,6 +13,7 @@
 //! Not here: tokenizers and data (`sepo-data`), losses (`sepo-loss`), optimizers (`sepo-train`).
 
 mod architecture;
+mod backend;
 mod classifier;
 mod config;
 mod dtype;
@@ -23,6 +24,9 @@ mod init;
 mod network;
 mod parameters;
 
+pub use backend::{Backend, Cpu};
+#[cfg(feature = "cuda")]
+pub use backend::{Cuda, DeviceBuffer};
 pub use classifier::{PairTokens, ResponseStates, TokenClassifier, classifier_files};
 pub use config::{Biases, Family, Mlp, ModelConfig, Norm, Residual};
 pub use dtype::Dtype;

@@ -65,7 +65,7 @@ mod sealed {
 }
 
 /// A type that kernels read and write: plain bytes, every pattern of which is a value
-pub trait Element: Copy + Default + Send + Sync + 'static + sealed::Sealed {
+pub trait Element: Copy + Default + std::fmt::Debug + Send + Sync + 'static + sealed::Sealed {
     /// The same, as a value
     const KIND: ElementKind;
 }
@@ -93,6 +93,9 @@ pub trait Float: Element {
 
     /// That of two names which is for this type
     fn pick(of_f32: &'static str, of_bf16: &'static str) -> &'static str;
+
+    /// The nearest value of this type
+    fn of_f32(x: f32) -> Self;
 }
 
 impl Float for f32 {
@@ -101,6 +104,10 @@ impl Float for f32 {
     fn pick(of_f32: &'static str, _: &'static str) -> &'static str {
         of_f32
     }
+
+    fn of_f32(x: f32) -> Self {
+        x
+    }
 }
 
 impl Float for Bf16 {
@@ -108,5 +115,9 @@ impl Float for Bf16 {
 
     fn pick(_: &'static str, of_bf16: &'static str) -> &'static str {
         of_bf16
+    }
+
+    fn of_f32(x: f32) -> Self {
+        Self::from_f32(x)
     }
 }

@@ -1,6 +1,6 @@
 //! Who runs launches and matrix products
 
-use super::{DeviceError, ElementKind, Launch};
+use super::{DeviceError, ElementKind, Float, Launch, Slice};
 use crate::shape::last_index;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,6 +42,21 @@ pub struct Matrix {
     pub row_stride: usize,
     /// from a column to the next
     pub column_stride: usize,
+}
+
+impl Matrix {
+    /// The slice as rows that start `stride` apart
+    #[must_use]
+    pub fn rows<T: Float>(values: Slice<'_, T>, stride: usize) -> Self {
+        let (owner, address, len) = (values.owner(), values.address(), values.len());
+        Self { owner, address, len, kind: T::KIND, row_stride: stride, column_stride: 1 }
+    }
+
+    /// The same values, with rows for columns
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        Self { row_stride: self.column_stride, column_stride: self.row_stride, ..self }
+    }
 }
 
 /// `out = scale a b`, added to what stands there where `add`

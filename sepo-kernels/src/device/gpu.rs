@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Device {
     id: ExecutorId,
-    stream: Arc<CudaStream>,
+    pub(super) stream: Arc<CudaStream>,
     products: Products,
     /// by the address of their source: operations of other crates may have the names of ours
     modules: Mutex<HashMap<usize, Arc<CudaModule>>>,

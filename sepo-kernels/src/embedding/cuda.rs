@@ -9,7 +9,14 @@ use crate::shape::{assert_shape, n_values};
 pub(crate) static SOURCE: Source = Source {
     op: "embedding",
     text: include_str!("embedding.cu"),
-    kernels: &["embedding_f32", "embedding_bf16", "embedding_backward_f32", "embedding_backward_bf16"],
+    kernels: &[
+        "embedding_f32",
+        "embedding_bf16",
+        "embedding_backward_f32",
+        "embedding_backward_bf16",
+        "add_rows_f32",
+        "add_rows_bf16",
+    ],
 };
 
 /// The ids of a batch and its tokens by id, made where the ids are known: each row of the gradient then belongs to one block
@@ -176,5 +183,51 @@ pub fn embedding_backward<T: Float>(
     };
     // SAFETY: the list is the kernel's; the words are the plan's, whose ids are distinct and below `vocab`, so that each
     // block has a row of `dtable` to itself, and its tokens are rows of `dout`.
+    unsafe { on.launch(&launch) }
+}
+
+/// Adds each of `rows` to the row of `x` that the plan's id names
+///
+/// # Shapes
+/// | argument | shape |
+/// |---|---|
+/// | `rows` | `[n_tokens, d_model]` |
+/// | `x` | `[vocab, d_model]`, with the plan's vocabulary |
+///
+/// # Errors
+/// Where the launch fails.
+///
+/// # Panics
+/// Where a slice does not have its shape, or the plan has an id twice.
+#[expect(unsafe_code, reason = "a launch")]
+pub fn add_rows<T: Float>(
+    on: &impl Executor,
+    rows: Slice<'_, T>,
+    placed: Placed<'_, EmbeddingPlan>,
+    d_model: usize,
+    mut x: SliceMut<'_, T>,
+) -> Result<(), DeviceError> {
+    let (&EmbeddingPlan { n_distinct, n_tokens, vocab, .. }, words) = (placed.plan(), placed.words());
+    assert_eq!(n_distinct, n_tokens, "rows are added to different rows");
+    assert_shape("`rows`", rows.len(), [n_tokens, d_model]);
+    assert_shape("`x`", x.len(), [vocab, d_model]);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let positions = words.range(words.len() - n_tokens..words.len());
+    let launch = Launch {
+        kernel: Kernel { source: &SOURCE, name: T::pick("add_rows_f32", "add_rows_bf16") },
+        grid: [u32::try_from(n_tokens).expect("rows are below 2^31"), 1, 1],
+        block: threads_for(d_model, T::WIDTH, 256),
+        shared_bytes: 0,
+        args: &[
+            Arg::read(rows),      // const T *rows
+            Arg::read(positions), // const u32 *positions
+            Arg::write(&mut x),   // T *x
+            Arg::count(d_model),  // u32 d
+        ],
+    };
+    // SAFETY: the list is the kernel's; the words are the plan's, whose ids are distinct and rows of `x`, so that each block
+    // has a row of it to itself, and reads its row of `rows`.
     unsafe { on.launch(&launch) }
 }

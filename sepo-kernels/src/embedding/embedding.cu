@@ -49,6 +49,26 @@ __device__ void backward(
     }
 }
 
+// grid: one block a row; rows have different positions. Reads and writes a row of x and reads one of rows.
+template <class T>
+__device__ void add(
+    const T *rows,        // [n_rows, d]
+    const u32 *positions, // [n_rows], each once
+    T *x,                 // [n, d]
+    u32 d
+) {
+    const u32 W = Width<T>::value;
+    const T *from = rows + (u64)blockIdx.x * d;
+    T *to = x + (u64)positions[blockIdx.x] * d;
+    for (u32 c = threadIdx.x * W; c < d; c += blockDim.x * W) {
+        float sum[W], v[W];
+        load(to + c, d - c, sum);
+        load(from + c, d - c, v);
+        for (u32 i = 0; i < W; i++) sum[i] += v[i];
+        store(to + c, d - c, sum);
+    }
+}
+
 extern "C" __global__ void embedding_f32(
     const float *table, const u32 *ids, float *out, u32 d
 ) { forward(table, ids, out, d); }
@@ -64,3 +84,11 @@ extern "C" __global__ void embedding_backward_f32(
 extern "C" __global__ void embedding_backward_bf16(
     const u32 *ids, const u32 *starts, const u32 *tokens, const bf16 *dout, float *dtable, u32 d
 ) { backward(ids, starts, tokens, dout, dtable, d); }
+
+extern "C" __global__ void add_rows_f32(
+    const float *rows, const u32 *positions, float *x, u32 d
+) { add(rows, positions, x, d); }
+
+extern "C" __global__ void add_rows_bf16(
+    const bf16 *rows, const u32 *positions, bf16 *x, u32 d
+) { add(rows, positions, x, d); }

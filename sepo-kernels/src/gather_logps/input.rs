@@ -120,9 +120,9 @@ impl<T: Float> HeadInput<'_, T> {
         let HeadShape { d_model, vocab, .. } = self.shape;
         let (stride, n) = (self.tiling.stride(vocab), packed.len() / d_model);
         let product = MatrixProduct {
-            a: rows_of(packed, d_model),
-            b: transposed(rows_of(self.weights(tile), d_model)),
-            out: rows_of(logits.as_slice(), stride),
+            a: Matrix::rows(packed, d_model),
+            b: Matrix::rows(self.weights(tile), d_model).transposed(),
+            out: Matrix::rows(logits.as_slice(), stride),
             m: n,
             n: tile.len(),
             k: d_model,
@@ -146,12 +146,12 @@ impl<T: Float> HeadInput<'_, T> {
     ) -> Result<(), DeviceError> {
         let HeadShape { d_model, vocab, .. } = self.shape;
         let (stride, n) = (self.tiling.stride(vocab), packed.len() / d_model);
-        let dlogits = rows_of(dlogits, stride);
+        let dlogits = Matrix::rows(dlogits, stride);
         let dweights = dlm_head.as_slice().range(tile.start * d_model..tile.end * d_model);
         let to_hidden = MatrixProduct {
             a: dlogits,
-            b: rows_of(self.weights(tile), d_model),
-            out: rows_of(dpacked.as_slice(), d_model),
+            b: Matrix::rows(self.weights(tile), d_model),
+            out: Matrix::rows(dpacked.as_slice(), d_model),
             m: n,
             n: d_model,
             k: tile.len(),
@@ -159,9 +159,9 @@ impl<T: Float> HeadInput<'_, T> {
             add: tile.start > 0,
         };
         let to_weights = MatrixProduct {
-            a: transposed(dlogits),
-            b: rows_of(packed, d_model),
-            out: rows_of(dweights, d_model),
+            a: dlogits.transposed(),
+            b: Matrix::rows(packed, d_model),
+            out: Matrix::rows(dweights, d_model),
             m: tile.len(),
             n: d_model,
             k: n,
@@ -174,13 +174,4 @@ impl<T: Float> HeadInput<'_, T> {
         // SAFETY: as above.
         unsafe { on.matmul(&to_weights) }
     }
-}
-
-fn rows_of<T: Float>(values: Slice<'_, T>, stride: usize) -> Matrix {
-    let (owner, address, len) = (values.owner(), values.address(), values.len());
-    Matrix { owner, address, len, kind: T::KIND, row_stride: stride, column_stride: 1 }
-}
-
-fn transposed(matrix: Matrix) -> Matrix {
-    Matrix { row_stride: matrix.column_stride, column_stride: matrix.row_stride, ..matrix }
 }

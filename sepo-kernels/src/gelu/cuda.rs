@@ -57,7 +57,7 @@ pub fn gelu<T: Float>(
     unsafe { on.launch(&launch) }
 }
 
-/// As [`gelu_backward`](crate::gelu_backward) on the CPU, in place: `dy` becomes the gradient of `x`
+/// As [`gelu_backward`](crate::gelu_backward) on the CPU
 ///
 /// # Errors
 /// Where the launch fails.
@@ -68,10 +68,11 @@ pub fn gelu<T: Float>(
 pub fn gelu_backward<T: Float>(
     on: &impl Executor,
     x: Slice<'_, T>,
-    mut dy: SliceMut<'_, T>,
+    dy: Slice<'_, T>,
+    mut dx: SliceMut<'_, T>,
     kind: Gelu,
 ) -> Result<(), DeviceError> {
-    assert_eq!(dy.len(), x.len(), "`dy` must be as long as `x`");
+    assert_eq!((dy.len(), dx.len()), (x.len(), x.len()), "`dy` and `dx` must be as long as `x`");
     if x.is_empty() {
         return Ok(());
     }
@@ -86,11 +87,11 @@ pub fn gelu_backward<T: Float>(
         shared_bytes: 0,
         args: &[
             Arg::read(x),             // const T *x
-            Arg::read(dy.as_slice()), // const T *dy
-            Arg::write(&mut dy),      // T *dx
+            Arg::read(dy),            // const T *dy
+            Arg::write(&mut dx),      // T *dx
             Arg::U64(x.len() as u64), // u64 n
         ],
     };
-    // SAFETY: the list is the kernel's; each thread touches its own values, and reads those of `dy` before it writes them.
+    // SAFETY: the list is the kernel's; each thread touches its own values of three arrays of one length.
     unsafe { on.launch(&launch) }
 }

@@ -1,6 +1,8 @@
 //! Linear maps `y = x Wᵀ` as Hugging Face stores them, and both halves of their backward pass
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 use crate::shape::assert_shape;
 use crate::{Precision, Write};
@@ -18,10 +20,14 @@ pub struct LinearShape {
 
 impl LinearShape {
     fn check(&self, x: &[f32], weight: &[f32], y: &[f32]) {
+        self.check_lens(x.len(), weight.len(), y.len());
+    }
+
+    fn check_lens(&self, x: usize, weight: usize, y: usize) {
         let &Self { n_rows, d_in, d_out } = self;
-        assert_shape("the input side", x.len(), [n_rows, d_in]);
-        assert_shape("the weight", weight.len(), [d_out, d_in]);
-        assert_shape("the output side", y.len(), [n_rows, d_out]);
+        assert_shape("the input side", x, [n_rows, d_in]);
+        assert_shape("the weight", weight, [d_out, d_in]);
+        assert_shape("the output side", y, [n_rows, d_out]);
     }
 }
 

@@ -96,6 +96,84 @@ pub fn swiglu_backward<T: Float>(
     unsafe { on.launch(&launch) }
 }
 
+/// The same as [`swiglu`], of a gate and an up that are apart, as long as `out`
+///
+/// # Errors
+/// Where the launch fails.
+///
+/// # Panics
+/// Where the lengths differ.
+#[expect(unsafe_code, reason = "a launch")]
+pub fn swiglu_apart<T: Float>(
+    on: &impl Executor,
+    gate: Slice<'_, T>,
+    up: Slice<'_, T>,
+    mut out: SliceMut<'_, T>,
+) -> Result<(), DeviceError> {
+    assert_eq!((up.len(), out.len()), (gate.len(), gate.len()), "`up` and `out` must be as long as `gate`");
+    if out.is_empty() {
+        return Ok(());
+    }
+    let d = out.len();
+    let launch = Launch {
+        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_f32", "swiglu_bf16") },
+        grid: [blocks_of(d.div_ceil(T::WIDTH), THREADS), 1, 1],
+        block: THREADS,
+        shared_bytes: 0,
+        args: &[
+            Arg::read(gate),      // const T *gate
+            Arg::read(up),        // const T *up
+            Arg::write(&mut out), // T *out
+            Arg::count(1),        // u32 n_rows
+            Arg::count(d),        // u32 d
+            Arg::count(d),        // u32 stride
+        ],
+    };
+    // SAFETY: the list is the kernel's; all three are one row of d values, and each thread writes values of its own.
+    unsafe { on.launch(&launch) }
+}
+
+/// The gradients of [`swiglu_apart`]; all five are of one length
+///
+/// # Errors
+/// Where the launch fails.
+///
+/// # Panics
+/// Where the lengths differ.
+#[expect(unsafe_code, reason = "a launch")]
+pub fn swiglu_apart_backward<T: Float>(
+    on: &impl Executor,
+    [gate, up, dout]: [Slice<'_, T>; 3],
+    mut dgate: SliceMut<'_, T>,
+    mut dup: SliceMut<'_, T>,
+) -> Result<(), DeviceError> {
+    for len in [up.len(), dout.len(), dgate.len(), dup.len()] {
+        assert_eq!(len, gate.len(), "all must be as long as `gate`");
+    }
+    if gate.is_empty() {
+        return Ok(());
+    }
+    let d = gate.len();
+    let launch = Launch {
+        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_backward_f32", "swiglu_backward_bf16") },
+        grid: [blocks_of(d.div_ceil(T::WIDTH), THREADS), 1, 1],
+        block: THREADS,
+        shared_bytes: 0,
+        args: &[
+            Arg::read(gate),        // const T *gate
+            Arg::read(up),          // const T *up
+            Arg::read(dout),        // const T *dout
+            Arg::write(&mut dgate), // T *dgate
+            Arg::write(&mut dup),   // T *dup
+            Arg::count(1),          // u32 n_rows
+            Arg::count(d),          // u32 d
+            Arg::count(d),          // u32 stride
+        ],
+    };
+    // SAFETY: the list is the kernel's; all five are one row of d values, and each thread writes values of its own.
+    unsafe { on.launch(&launch) }
+}
+
 fn check<T: Float>(gate_up: Slice<'_, T>, out_len: usize, d: usize) -> usize {
     let n_rows = out_len.checked_div(d).unwrap_or(0);
     assert_eq!(out_len, n_rows * d, "`out` must be rows of {d}");

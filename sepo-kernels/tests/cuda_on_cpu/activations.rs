@@ -25,6 +25,19 @@ fn compare_swiglu<T: Rounded>(on: &Machine, n_rows: usize, d: usize) {
     let expected: Vec<f32> = rows.flat_map(|(dgate, dup)| [dgate, dup].concat()).collect();
     cuda::swiglu_backward(on, at_gate_up.slice_mut(), at_dout.slice(), d).expect("a launch");
     assert_rounded(&at_gate_up.read(), &expected, 1e-6);
+
+    let apart = |second: usize| -> Vec<T> {
+        gate_up.chunks_exact(2 * d).flat_map(|row| row[second * d..(second + 1) * d].to_vec()).collect()
+    };
+    let (at_gate, at_up) = (on.memory(&apart(0)), on.memory(&apart(1)));
+    let mut at_out = on.garbage::<T>(n_rows * d);
+    cuda::swiglu_apart(on, at_gate.slice(), at_up.slice(), at_out.slice_mut()).expect("a launch");
+    assert_rounded(&at_out.read(), &out, 1e-6);
+    let (mut at_dgate, mut at_dup) = (on.garbage::<T>(n_rows * d), on.garbage::<T>(n_rows * d));
+    let forward = [at_gate.slice(), at_up.slice(), at_dout.slice()];
+    cuda::swiglu_apart_backward(on, forward, at_dgate.slice_mut(), at_dup.slice_mut()).expect("a launch");
+    assert_rounded(&at_dgate.read(), &dgate, 1e-6);
+    assert_rounded(&at_dup.read(), &dup, 1e-6);
 }
 
 fn compare_gelu<T: Rounded>(on: &Machine, n: usize, kind: Gelu) {
@@ -32,11 +45,12 @@ fn compare_gelu<T: Rounded>(on: &Machine, n: usize, kind: Gelu) {
     let (mut y, mut dx) = (vec![0.0; n], vec![0.0; n]);
     gelu(&floats(&x), &mut y, kind);
     gelu_backward(&floats(&x), &floats(&dy), &mut dx, kind);
-    let (at_x, mut at_dy, mut at_y) = (on.memory(&x), on.memory(&dy), on.garbage::<T>(n));
+    let (at_x, at_dy) = (on.memory(&x), on.memory(&dy));
+    let (mut at_y, mut at_dx) = (on.garbage::<T>(n), on.garbage::<T>(n));
     cuda::gelu(on, at_x.slice(), at_y.slice_mut(), kind).expect("a launch");
-    cuda::gelu_backward(on, at_x.slice(), at_dy.slice_mut(), kind).expect("a launch");
+    cuda::gelu_backward(on, at_x.slice(), at_dy.slice(), at_dx.slice_mut(), kind).expect("a launch");
     assert_rounded(&at_y.read(), &y, 1e-6);
-    assert_rounded(&at_dy.read(), &dx, 1e-6);
+    assert_rounded(&at_dx.read(), &dx, 1e-6);
 }
 
 fn compare_bias<T: Rounded>(on: &Machine, n_rows: usize, d: usize) {

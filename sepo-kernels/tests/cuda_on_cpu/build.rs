@@ -12,6 +12,13 @@ use std::sync::OnceLock;
 const HEADER: &str = include_str!("cuda_on_cpu.h");
 const SERVER: &str = include_str!("server.h");
 
+/// Kernels with a mistake each: that what is wrong is seen
+pub(crate) static FAULTS: Source = Source {
+    op: "faults",
+    text: include_str!("faults.cu"),
+    kernels: &["reads_beyond", "shares_beyond", "leaves_early", "lacks_a_barrier", "shuffles_alone"],
+};
+
 /// The program, or `None` where there is no C++ compiler; made once for a text
 pub(crate) fn program() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
@@ -20,7 +27,7 @@ pub(crate) fn program() -> Option<&'static Path> {
 
 /// The kernels of the crate, and those that are wrong on purpose
 fn all() -> Vec<&'static Source> {
-    sources().into_iter().chain([&crate::faults::SOURCE]).collect()
+    sources().into_iter().chain([&FAULTS]).collect()
 }
 
 fn text() -> String {
@@ -62,7 +69,8 @@ fn build() -> Option<PathBuf> {
     let unfinished = folder.join(format!("cuda_on_cpu-{:016x}.{}", hasher.finish(), std::process::id()));
     let source = unfinished.with_extension("cpp");
     std::fs::write(&source, text).expect("the folder for temporary files can be written");
-    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cuda_on_cpu");
+    // Tests of another crate of the workspace have these modules, too.
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/../sepo-kernels/tests/cuda_on_cpu");
     let output = Command::new("c++")
         .args([
             "-std=c++17",

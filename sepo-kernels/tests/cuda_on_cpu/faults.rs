@@ -3,21 +3,16 @@
 #![expect(unsafe_code, reason = "wrong launches are made on purpose")]
 
 use crate::process::OnCpu;
-use sepo_kernels::cuda::{Arg, Element, ElementKind, Executor, Kernel, Launch, Pointer, Source};
+use crate::build::FAULTS;
+use sepo_kernels::cuda::{Arg, Element, ElementKind, Executor, Kernel, Launch, Pointer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-pub(crate) static SOURCE: Source = Source {
-    op: "faults",
-    text: include_str!("faults.cu"),
-    kernels: &["reads_beyond", "shares_beyond", "leaves_early", "lacks_a_barrier", "shuffles_alone"],
-};
 
 fn floats_at(on: &OnCpu, address: u64) -> Pointer {
     Pointer { owner: Some(on.id()), address, kind: f32::KIND }
 }
 
 fn launch(on: &OnCpu, name: &'static str, shared_bytes: u32, args: &[Arg]) {
-    let kernel = Kernel { source: &SOURCE, name };
+    let kernel = Kernel { source: &FAULTS, name };
     let launch = Launch { kernel, grid: [1, 1, 1], block: 64, shared_bytes, args };
     // SAFETY: no memory of this process is at stake, and a wrong launch is what is looked for.
     unsafe { on.launch(&launch) }.expect("a launch");

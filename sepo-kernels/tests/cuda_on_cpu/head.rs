@@ -23,17 +23,17 @@ fn rows(rng: &mut ChaCha8Rng, n_hidden: usize, vocab: usize) -> Rows {
 }
 
 /// Buffers for a plan; `sides` is 2 where there are divergences
-struct Buffers<'a, T: Rounded> {
-    packed: Memory<'a, T>,
-    logits: Memory<'a, f32>,
-    dlogits: Memory<'a, T>,
-    dpacked: Memory<'a, f32>,
-    max: Memory<'a, f32>,
-    sum: Memory<'a, f64>,
+struct Buffers<T: Rounded> {
+    packed: Memory<T>,
+    logits: Memory<f32>,
+    dlogits: Memory<T>,
+    dpacked: Memory<f32>,
+    max: Memory<f32>,
+    sum: Memory<f64>,
 }
 
-impl<'a, T: Rounded> Buffers<'a, T> {
-    fn new(on: &'a Machine, plan: &HeadPlan, shape: HeadShape, sides: usize) -> Self {
+impl<T: Rounded> Buffers<T> {
+    fn new(on: &Machine, plan: &HeadPlan, shape: HeadShape, sides: usize) -> Self {
         let lens = HeadBufferLens::of(plan, shape, TILING);
         Self {
             packed: on.garbage(lens.packed),

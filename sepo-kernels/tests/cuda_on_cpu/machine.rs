@@ -3,16 +3,19 @@
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 #![expect(unsafe_code, reason = "it makes addresses for others to use")]
 
-use crate::process::{Bytes, OnCpu};
+use crate::process::OnCpu;
 use sepo_kernels::cuda::{
-    self, Device, DeviceError, DeviceMemory, Element, Executor, ExecutorId, Launch, MatrixProduct, Placed,
-    Plan, Slice, SliceMut,
+    self, Device, DeviceError, DeviceMemory, Element, Executor, ExecutorId, Heap, HeapMemory, HeapPlan,
+    Launch, MatrixProduct, Placed, Plan, Slice, SliceMut,
 };
+use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 /// An executor with memory
+#[derive(Debug)]
 pub(crate) enum Machine {
-    Cpu(OnCpu),
+    Cpu(Rc<OnCpu>),
     Gpu(Box<Device>),
 }
 
@@ -21,7 +24,7 @@ pub(crate) enum Machine {
 /// # Panics
 /// Where there is no GPU and `SEPO_REQUIRE_CUDA` is set.
 pub(crate) fn machines() -> Vec<Machine> {
-    let mut machines: Vec<Machine> = [1, 77].into_iter().filter_map(OnCpu::new).map(Machine::Cpu).collect();
+    let mut machines: Vec<Machine> = [1, 77].into_iter().filter_map(OnCpu::new).map(Machine::cpu).collect();
     match Device::new(0) {
         Ok(device) => machines.push(Machine::Gpu(Box::new(device))),
         Err(reason) => {
@@ -42,36 +45,42 @@ pub(crate) fn said_by(call: impl FnOnce() -> Result<(), DeviceError>) -> String 
 }
 
 /// Values in the memory of a [`Machine`]
-pub(crate) enum Memory<'a, T: Element + Bytes> {
-    Cpu { on: &'a OnCpu, address: u64, len: usize },
+#[derive(Debug)]
+pub(crate) enum Memory<T: Element> {
+    Cpu { on: Rc<OnCpu>, address: u64, len: usize },
     Gpu(DeviceMemory<T>),
 }
 
 impl Machine {
+    /// A CPU
+    pub(crate) fn cpu(on: OnCpu) -> Self {
+        Self::Cpu(Rc::new(on))
+    }
+
     /// Memory that holds `values`
-    pub(crate) fn memory<T: Element + Bytes>(&self, values: &[T]) -> Memory<'_, T> {
-        match self {
-            Self::Cpu(on) => {
-                let address = on.allocate(std::mem::size_of_val(values));
-                on.write(address, values);
-                Memory::Cpu { on, address, len: values.len() }
-            }
-            Self::Gpu(device) => Memory::Gpu(device.memory(values).expect("memory")),
-        }
+    pub(crate) fn memory<T: Element>(&self, values: &[T]) -> Memory<T> {
+        let mut memory = self.allocate(values.len()).expect("memory");
+        self.upload(values, memory.slice_mut()).expect("as many values");
+        memory
     }
 
     /// Memory that holds not-a-numbers
-    pub(crate) fn garbage<T: Element + Bytes>(&self, n: usize) -> Memory<'_, T> {
-        let bytes = vec![0xff; T::KIND.bytes()];
-        self.memory(&vec![T::get(&bytes); n])
+    pub(crate) fn garbage<T: Element>(&self, n: usize) -> Memory<T> {
+        // SAFETY: any bytes are an `Element`, none of which has more than a double.
+        self.memory(&vec![unsafe { std::mem::transmute_copy(&u64::MAX) }; n])
+    }
+
+    /// The plan, and memory that holds its words
+    pub(crate) fn place<P: Plan + Debug>(&self, plan: P) -> PlanMemory<P> {
+        Heap::place(self, plan).expect("memory")
     }
 }
 
-impl<T: Element + Bytes> Memory<'_, T> {
+impl<T: Element> Memory<T> {
     pub(crate) fn slice(&self) -> Slice<'_, T> {
         match self {
             // SAFETY: the process has allocated as many values, as aligned as any, and keeps them as long as `self` lives.
-            &Self::Cpu { on, address, len } => unsafe { Slice::from_raw(on.id(), address, len) },
+            Self::Cpu { on, address, len } => unsafe { Slice::from_raw(on.id(), *address, *len) },
             Self::Gpu(memory) => memory.slice(),
         }
     }
@@ -79,7 +88,7 @@ impl<T: Element + Bytes> Memory<'_, T> {
     pub(crate) fn slice_mut(&mut self) -> SliceMut<'_, T> {
         match self {
             // SAFETY: as above, and `self` is borrowed for as long.
-            &mut Self::Cpu { on, address, len } => unsafe { SliceMut::from_raw(on.id(), address, len) },
+            Self::Cpu { on, address, len } => unsafe { SliceMut::from_raw(on.id(), *address, *len) },
             Self::Gpu(memory) => memory.slice_mut(),
         }
     }
@@ -87,29 +96,38 @@ impl<T: Element + Bytes> Memory<'_, T> {
     /// What stands there now
     pub(crate) fn read(&self) -> Vec<T> {
         match self {
-            &Self::Cpu { on, address, len } => on.read(address, len),
+            Self::Cpu { on, address, len } => on.read(*address, *len),
             Self::Gpu(memory) => memory.read().expect("what was launched has run"),
         }
     }
 }
 
-/// A plan and its words in the memory of a [`Machine`]
-pub(crate) enum PlanMemory<'a, P: Plan> {
-    Cpu { plan: P, words: Memory<'a, u32> },
-    Gpu(cuda::PlanMemory<P>),
+impl<T: Element> HeapMemory<T> for Memory<T> {
+    fn slice(&self) -> Slice<'_, T> {
+        self.slice()
+    }
+
+    fn slice_mut(&mut self) -> SliceMut<'_, T> {
+        self.slice_mut()
+    }
 }
 
-impl Machine {
-    /// The plan, and memory that holds its words
-    pub(crate) fn place<P: Plan>(&self, plan: P) -> PlanMemory<'_, P> {
-        match self {
-            Self::Cpu(_) => PlanMemory::Cpu { words: self.memory(plan.words()), plan },
-            Self::Gpu(device) => PlanMemory::Gpu(device.place(plan).expect("memory")),
+impl<T: Element> Drop for Memory<T> {
+    fn drop(&mut self) {
+        if let Self::Cpu { on, address, .. } = self {
+            on.free(*address);
         }
     }
 }
 
-impl<P: Plan> PlanMemory<'_, P> {
+/// A plan and its words in the memory of a [`Machine`]
+#[derive(Debug)]
+pub(crate) enum PlanMemory<P: Plan> {
+    Cpu { plan: P, words: Memory<u32> },
+    Gpu(cuda::PlanMemory<P>),
+}
+
+impl<P: Plan> PlanMemory<P> {
     pub(crate) fn plan(&self) -> &P {
         match self {
             Self::Cpu { plan, .. } => plan,
@@ -126,10 +144,64 @@ impl<P: Plan> PlanMemory<'_, P> {
     }
 }
 
-impl<T: Element + Bytes> Drop for Memory<'_, T> {
-    fn drop(&mut self) {
-        if let &mut Self::Cpu { on, address, .. } = self {
-            on.free(address);
+impl<P: Plan + Debug> HeapPlan<P> for PlanMemory<P> {
+    fn view(&self) -> Placed<'_, P> {
+        self.view()
+    }
+}
+
+impl Heap for Machine {
+    type Memory<T: Element> = Memory<T>;
+    type Plan<P: Plan + Debug> = PlanMemory<P>;
+
+    fn allocate<T: Element>(&self, n: usize) -> Result<Memory<T>, DeviceError> {
+        Ok(match self {
+            Self::Cpu(on) => {
+                Memory::Cpu { address: on.allocate(n * T::KIND.bytes()), on: Rc::clone(on), len: n }
+            }
+            Self::Gpu(device) => Memory::Gpu(device.allocate(n)?),
+        })
+    }
+
+    fn place<P: Plan + Debug>(&self, plan: P) -> Result<PlanMemory<P>, DeviceError> {
+        Ok(match self {
+            Self::Cpu(_) => PlanMemory::Cpu { words: self.memory(plan.words()), plan },
+            Self::Gpu(device) => PlanMemory::Gpu(device.place(plan)?),
+        })
+    }
+
+    fn upload<T: Element>(&self, values: &[T], to: SliceMut<'_, T>) -> Result<(), DeviceError> {
+        match self {
+            Self::Cpu(on) => {
+                assert_eq!((values.len(), on.id()), (to.len(), to.as_slice().owner()));
+                on.write(to.address(), values);
+                Ok(())
+            }
+            Self::Gpu(device) => device.upload(values, to),
+        }
+    }
+
+    fn download<T: Element>(&self, from: Slice<'_, T>) -> Result<Vec<T>, DeviceError> {
+        match self {
+            Self::Cpu(on) => {
+                assert_eq!(on.id(), from.owner());
+                Ok(on.read(from.address(), from.len()))
+            }
+            Self::Gpu(device) => device.download(from),
+        }
+    }
+
+    fn copy<T: Element>(&self, from: Slice<'_, T>, to: SliceMut<'_, T>) -> Result<(), DeviceError> {
+        match self {
+            Self::Cpu(_) => self.upload(&self.download(from)?, to),
+            Self::Gpu(device) => device.copy(from, to),
+        }
+    }
+
+    fn zero<T: Element>(&self, to: SliceMut<'_, T>) -> Result<(), DeviceError> {
+        match self {
+            Self::Cpu(_) => self.upload(&vec![T::default(); to.len()], to),
+            Self::Gpu(device) => device.zero(to),
         }
     }
 }

@@ -4,13 +4,14 @@
 
 use crate::build::program;
 use sepo_kernels::cuda::{
-    Arg, Bf16, DeviceError, Element, ElementKind, Executor, ExecutorId, Kernel, Launch, Matrix, MatrixProduct,
+    Arg, DeviceError, Element, ElementKind, Executor, ExecutorId, Kernel, Launch, Matrix, MatrixProduct,
 };
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A process that serves memory and launches; see `server.h`
+#[derive(Debug)]
 pub(crate) struct OnCpu {
     id: ExecutorId,
     process: RefCell<Process>,
@@ -18,6 +19,7 @@ pub(crate) struct OnCpu {
     seed: u32,
 }
 
+#[derive(Debug)]
 struct Process {
     child: Child,
     to: ChildStdin,
@@ -53,34 +55,10 @@ impl Drop for Process {
     }
 }
 
-/// Little-endian bytes of a number
-pub(crate) trait Bytes {
-    fn put(&self, to: &mut Vec<u8>);
-    fn get(from: &[u8]) -> Self;
-}
-
-macro_rules! bytes {
-    ($($number:ty),*) => {$(
-        impl Bytes for $number {
-            fn put(&self, to: &mut Vec<u8>) {
-                to.extend(self.to_le_bytes());
-            }
-            fn get(from: &[u8]) -> Self {
-                Self::from_le_bytes(from.try_into().expect("as many bytes as the number has"))
-            }
-        }
-    )*};
-}
-bytes!(f32, f64, u32);
-
-impl Bytes for Bf16 {
-    fn put(&self, to: &mut Vec<u8>) {
-        to.extend(&self.to_f32().to_le_bytes()[2..]);
-    }
-
-    fn get(from: &[u8]) -> Self {
-        Self::from_f32(f32::from_le_bytes([0, 0, from[0], from[1]]))
-    }
+/// The bytes of numbers, as device memory holds them
+fn bytes_of<T: Element>(values: &[T]) -> &[u8] {
+    // SAFETY: an `Element` is plain bytes without padding.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) }
 }
 
 impl OnCpu {
@@ -121,23 +99,25 @@ impl OnCpu {
         self.process.borrow_mut().to.write_all(&request).ok();
     }
 
-    pub(crate) fn write<T: Element + Bytes>(&self, address: u64, values: &[T]) {
+    pub(crate) fn write<T: Element>(&self, address: u64, values: &[T]) {
         let mut request = vec![b'W'];
         request.extend(address.to_le_bytes());
-        request.extend(((values.len() * T::KIND.bytes()) as u64).to_le_bytes());
-        values.iter().for_each(|value| value.put(&mut request));
+        request.extend((size_of_val(values) as u64).to_le_bytes());
+        request.extend(bytes_of(values));
         self.process.borrow_mut().send(&request);
     }
 
-    pub(crate) fn read<T: Element + Bytes>(&self, address: u64, len: usize) -> Vec<T> {
-        let mut bytes = vec![0; len * T::KIND.bytes()];
+    pub(crate) fn read<T: Element>(&self, address: u64, len: usize) -> Vec<T> {
+        let mut values = vec![T::default(); len];
+        let n_bytes = size_of_val(values.as_slice());
         let mut request = vec![b'R'];
         request.extend(address.to_le_bytes());
-        request.extend((bytes.len() as u64).to_le_bytes());
+        request.extend((n_bytes as u64).to_le_bytes());
         let mut process = self.process.borrow_mut();
         process.send(&request);
-        process.receive(&mut bytes);
-        bytes.chunks_exact(T::KIND.bytes()).map(T::get).collect()
+        // SAFETY: an `Element` is plain bytes, and any bytes are one.
+        process.receive(unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast::<u8>(), n_bytes) });
+        values
     }
 }
 

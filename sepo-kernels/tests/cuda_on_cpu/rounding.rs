@@ -1,10 +1,9 @@
 //! The two types of activations, and how far their results may be off
 
-use crate::process::Bytes;
 use sepo_kernels::cuda::{Bf16, Float};
 
 /// A type of activations
-pub(crate) trait Rounded: Float + Bytes {
+pub(crate) trait Rounded: Float {
     /// Half the distance of neighbouring numbers, relative to them
     const EPSILON: f64;
 

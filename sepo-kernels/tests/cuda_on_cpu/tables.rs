@@ -23,6 +23,19 @@ fn compare_embedding<T: Rounded>(on: &Machine, ids: &[u32], vocab: usize, d_mode
     assert_eq!(at_dtable.read(), dtable);
 }
 
+fn compare_added_rows<T: Rounded>(on: &Machine, positions: &[u32], n: usize, d_model: usize) {
+    let (rows, x) = (values::<T>(1, positions.len() * d_model, 1.0), values::<T>(2, n * d_model, 1.0));
+    let mut expected = floats(&x);
+    for (position, row) in positions.iter().zip(floats(&rows).chunks_exact(d_model)) {
+        let sums = &mut expected[*position as usize * d_model..][..d_model];
+        sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
+    let (at_rows, mut at_x) = (on.memory(&rows), on.memory(&x));
+    let plan = on.place(EmbeddingPlan::new(positions, n));
+    cuda::add_rows(on, at_rows.slice(), plan.view(), d_model, at_x.slice_mut()).expect("a launch");
+    assert_rounded(&at_x.read(), &expected, 1e-7);
+}
+
 fn compare_rotary<T: Rounded>(on: &Machine, n_heads: usize, head_dim: usize, rotary_dim: usize) {
     let config = RotaryConfig { rotary_dim, theta: 10_000.0, scaling: RotaryScaling::None };
     let table = RotaryTable::new(&config, 50);
@@ -53,6 +66,21 @@ fn embedding_agrees_with_the_cpu_form() {
             compare_embedding::<Bf16>(&on, &ids, 40, d_model);
         }
         compare_embedding::<f32>(&on, &[], 40, 8);
+    }
+}
+
+#[test]
+fn added_rows_agree_with_a_loop() {
+    for on in machines() {
+        for d_model in [1, 5, 64] {
+            compare_added_rows::<f32>(&on, &[3, 0, 7, 8], 9, d_model);
+            compare_added_rows::<Bf16>(&on, &[3, 0, 7, 8], 9, d_model);
+        }
+        compare_added_rows::<f32>(&on, &[], 9, 8);
+        let (rows, mut x) = (on.memory(&[1.0_f32; 2]), on.memory(&[1.0_f32; 3]));
+        let plan = on.place(EmbeddingPlan::new(&[1, 1], 3));
+        let said = said_by(|| cuda::add_rows(&on, rows.slice(), plan.view(), 1, x.slice_mut()));
+        assert!(said.contains("rows are added to different rows"), "{said}");
     }
 }
 

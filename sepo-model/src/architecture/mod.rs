@@ -11,14 +11,14 @@ use crate::{Family, ModelConfig, ParameterInfo};
 
 /// Where a linear map's weight and bias lie in the flat buffer.
 #[derive(Debug, Clone)]
-pub(crate) struct LinearAt {
+pub struct LinearAt {
     pub(crate) weight: Range<usize>,
     pub(crate) bias: Option<Range<usize>>,
 }
 
 /// Where a norm's scale and shift lie; a shift follows its scale directly.
 #[derive(Debug, Clone)]
-pub(crate) struct NormAt {
+pub struct NormAt {
     pub(crate) weight: Range<usize>,
     pub(crate) bias: Option<Range<usize>>,
 }

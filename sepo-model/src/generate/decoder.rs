@@ -5,9 +5,9 @@ use sepo_kernels::{KeyValues, Precision, Segments, cached_attention, embedding};
 
 use super::cache::Cache;
 use crate::architecture::Architecture;
+use crate::backend::{Backend, Cpu, CpuBatch, RotaryCache};
 use crate::network::{
-    BatchContext, Block, BlockActivations, BlockPass, Extent, Head, Passing, RotaryCache, SequenceBatch,
-    SplitQkv, Weights,
+    BatchContext, Block, BlockActivations, BlockPass, Extent, Head, Passing, SequenceBatch, SplitQkv, Weights,
 };
 use crate::{Model, ModelError};
 
@@ -33,7 +33,7 @@ impl<'a> Decoder<'a> {
     pub(super) fn prefill(model: &'a Model, prompts: &[Vec<u32>]) -> Result<(Self, Vec<f32>), ModelError> {
         let config = &model.config;
         let architecture = Architecture::new(config);
-        let mut rotary = RotaryCache::new(config);
+        let mut rotary = RotaryCache::new(&config.rotary);
         let tokens = prompts.concat();
         let mut offsets = vec![0];
         offsets.extend(prompts.iter().scan(0, |end, prompt| {
@@ -43,7 +43,8 @@ impl<'a> Decoder<'a> {
         let segments = Segments::new(offsets, vec![None; prompts.len()])?;
         let batch =
             SequenceBatch { tokens: &tokens, segments: &segments, row_positions: &[], row_targets: &[] };
-        let context = BatchContext::new(&batch, config.vocab, &mut rotary)?;
+        let context = BatchContext::new(&batch, config.vocab)?;
+        let placed = Cpu.place(&mut rotary, &tokens, &context, &config.windows, config.vocab)?;
         let blocks: Vec<Block> =
             architecture.blocks.iter().enumerate().map(|(i, at)| Block::new(config, at, i)).collect();
         let mut decoder = Self {
@@ -54,21 +55,26 @@ impl<'a> Decoder<'a> {
             lengths: prompts.iter().map(|prompt| u32::try_from(prompt.len()).unwrap_or(u32::MAX)).collect(),
             activations: BlockActivations::default(),
             passing: Passing::default(),
-            split: vec![SplitQkv::default(); blocks.len()],
+            split: blocks.iter().map(|_| SplitQkv::default()).collect(),
             blocks,
             architecture,
         };
-        let logits = decoder.run_prompts(&tokens, &segments, &context);
+        let logits = decoder.run_prompts(&tokens, &segments, (&context, &placed))?;
         Ok((decoder, logits))
     }
 
-    fn run_prompts(&mut self, tokens: &[u32], segments: &Segments, context: &BatchContext) -> Vec<f32> {
-        let weights = Weights { values: self.model.parameters.as_slice(), precision: Precision::F32 };
+    fn run_prompts(
+        &mut self,
+        tokens: &[u32],
+        segments: &Segments,
+        (context, batch): (&BatchContext, &CpuBatch),
+    ) -> Result<Vec<f32>, ModelError> {
+        let weights = self.weights();
         let width = self.model.config.n_kv_heads * self.model.config.head_dim;
         let (mut x, mut y) = (self.embed(tokens), Vec::new());
-        let pass = BlockPass { weights, context, extent: Extent::All };
+        let pass = BlockPass { weights, context, batch, extent: Extent::All };
         for ((block, caches), split) in self.blocks.iter().zip(&mut self.caches).zip(&mut self.split) {
-            block.forward(pass, &x, split, (&mut self.activations, &mut self.passing), &mut y);
+            block.forward(pass, &x, split, (&mut self.activations, &mut self.passing), &mut y)?;
             let attention = &self.activations.attention;
             for (sequence, cache) in caches.iter_mut().enumerate() {
                 let range = segments.range(sequence);
@@ -85,8 +91,8 @@ impl<'a> Decoder<'a> {
     }
 
     /// The logits after one more token for each of `sequences`, `[sequences, vocab]`.
-    pub(super) fn step(&mut self, sequences: &[usize], tokens: &[u32]) -> Vec<f32> {
-        let weights = Weights { values: self.model.parameters.as_slice(), precision: Precision::F32 };
+    pub(super) fn step(&mut self, sequences: &[usize], tokens: &[u32]) -> Result<Vec<f32>, ModelError> {
+        let weights = self.weights();
         let width = self.model.config.n_kv_heads * self.model.config.head_dim;
         let positions: Vec<u32> = sequences.iter().map(|sequence| self.lengths[*sequence]).collect();
         for sequence in sequences {
@@ -98,7 +104,7 @@ impl<'a> Decoder<'a> {
         for ((block, caches), split) in self.blocks.iter().zip(&mut self.caches).zip(&self.split) {
             let (a, passing) = (&mut self.activations, &mut self.passing);
             let maps = block.attention().loaded_maps(weights, split);
-            block.project(weights, maps, &x, &rotation, (a, passing));
+            block.project(weights, maps, &x, &rotation, (a, passing))?;
             let new = a.attention.k.chunks_exact(width).zip(a.attention.v.chunks_exact(width));
             for (sequence, (k, v)) in sequences.iter().zip(new) {
                 caches[*sequence].extend(k, v);
@@ -111,10 +117,14 @@ impl<'a> Decoder<'a> {
                 let seen = KeyValues { keys, values };
                 cached_attention(&a.attention.q[i * d_q..(i + 1) * d_q], seen, shape, out);
             });
-            block.complete(weights, &x, &attended, (a, passing), &mut y);
+            block.complete(weights, &x, &attended, (a, passing), &mut y)?;
             std::mem::swap(&mut x, &mut y);
         }
         self.head.logits(weights, &x)
+    }
+
+    fn weights(&self) -> Weights<'a> {
+        Weights { on: &Cpu, values: self.model.parameters.as_slice(), precision: Precision::F32 }
     }
 
     fn embed(&self, tokens: &[u32]) -> Vec<f32> {

@@ -124,6 +124,6 @@ fn continue_group(
             return Ok(continuations);
         }
         active = going;
-        logits = decoder.step(&active, &tokens);
+        logits = decoder.step(&active, &tokens)?;
     }
 }

@@ -1,10 +1,8 @@
 //! What a batch asks for, checked once, and what every layer needs to know of it.
 
-use std::sync::Arc;
+use sepo_kernels::{Rows, Segments};
 
-use sepo_kernels::{RotaryConfig, RotaryTable, Rows, Segments};
-
-use crate::{ModelConfig, ModelError};
+use crate::ModelError;
 
 /// A flat run of tokens, its segments, and the rows for which a log-probability is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -31,45 +29,16 @@ impl SequenceBatch<'_> {
     }
 }
 
-/// Where each token stands, with the cosines and sines of its turn.
-#[derive(Debug)]
-pub(crate) struct Rotation {
-    pub(crate) positions: Vec<u32>,
-    pub(crate) table: Arc<RotaryTable>,
-}
-
-/// Cosines and sines for as many positions as any batch has needed so far.
-#[derive(Debug)]
-pub(crate) struct RotaryCache {
-    config: RotaryConfig,
-    n_positions: usize,
-    table: Arc<RotaryTable>,
-}
-
-impl RotaryCache {
-    pub(crate) fn new(config: &ModelConfig) -> Self {
-        let config = config.rotary.clone();
-        Self { n_positions: 0, table: Arc::new(RotaryTable::new(&config, 0)), config }
-    }
-
-    pub(crate) fn rotation(&mut self, positions: Vec<u32>) -> Rotation {
-        let n_positions = positions.iter().max().map_or(0, |last| *last as usize + 1);
-        if n_positions > self.n_positions {
-            self.n_positions = n_positions.next_power_of_two();
-            self.table = Arc::new(RotaryTable::new(&self.config, self.n_positions));
-        }
-        Rotation { positions, table: Arc::clone(&self.table) }
-    }
-}
-
 /// A checked batch.
 #[derive(Debug)]
-pub(crate) struct BatchContext {
+pub struct BatchContext {
     pub(crate) segments: Segments,
-    pub(crate) rotation: Rotation,
+    /// Where each token stands in its sequence.
+    pub(crate) positions: Vec<u32>,
     /// Flat token indices that the head looks at, ascending, each once.
     pub(crate) needed: Vec<u32>,
-    pub(crate) needed_rotation: Rotation,
+    /// Where these stand in their sequences.
+    pub(crate) needed_positions: Vec<u32>,
     /// Rows sorted by their place in `needed`.
     pub(crate) rows: Rows,
     /// `order[j]` is the caller's index of sorted row `j`.
@@ -77,11 +46,7 @@ pub(crate) struct BatchContext {
 }
 
 impl BatchContext {
-    pub(crate) fn new(
-        batch: &SequenceBatch<'_>,
-        vocab: usize,
-        rotary: &mut RotaryCache,
-    ) -> Result<Self, ModelError> {
+    pub(crate) fn new(batch: &SequenceBatch<'_>, vocab: usize) -> Result<Self, ModelError> {
         same_length("tokens", batch.tokens.len(), batch.segments.n_tokens())?;
         same_length("row targets", batch.row_targets.len(), batch.row_positions.len())?;
         if let Some(index) = batch.tokens.iter().position(|id| *id as usize >= vocab) {
@@ -114,14 +79,13 @@ impl BatchContext {
         }
         let targets = order.iter().map(|row| batch.row_targets[*row]).collect();
         let rows = Rows::new(hidden_rows, targets, needed.len(), vocab)?;
-        let rotation = rotary.rotation(batch.segments.positions());
-        let positions = needed.iter().map(|token| rotation.positions[*token as usize]).collect();
-        let needed_rotation = rotary.rotation(positions);
-        Ok(Self { segments: batch.segments.clone(), rotation, needed, needed_rotation, rows, order })
+        let positions = batch.segments.positions();
+        let needed_positions = needed.iter().map(|token| positions[*token as usize]).collect();
+        Ok(Self { segments: batch.segments.clone(), positions, needed, needed_positions, rows, order })
     }
 
     pub(crate) fn n_tokens(&self) -> usize {
-        self.rotation.positions.len()
+        self.positions.len()
     }
 
     pub(crate) fn n_rows(&self) -> usize {

@@ -106,10 +106,10 @@ impl Network {
         parameters: &Parameters,
         batch: &SequenceBatch<'_>,
     ) -> Result<States, ModelError> {
-        let context = self.begin(batch)?;
+        let (context, placed) = self.begin(batch)?;
         let weights = self.weights(parameters);
-        self.run(weights, batch.tokens, &context);
-        Ok(self.head.states(weights, &self.inputs[0]))
+        self.run(weights, batch.tokens, (&context, &placed))?;
+        self.head.states(weights, &self.inputs[0])
     }
 
     /// The same, with the divergences of every row's distribution from that of `others`, whose logits are added up; see
@@ -124,13 +124,13 @@ impl Network {
         batch: &SequenceBatch<'_>,
         others: &[HeadStates<'_>],
     ) -> Result<RowValues, ModelError> {
-        let context = self.begin(batch)?;
+        let (context, placed) = self.begin(batch)?;
         check(others, context.needed.len(), self.config.vocab)?;
         let weights = self.weights(parameters);
-        self.run_keeping(weights, batch.tokens, &context);
+        self.run_keeping(weights, batch.tokens, (&context, &placed))?;
         let n = self.blocks.len();
-        let values = self.head.forward_beside(weights, &self.inputs[n], &context, others);
-        self.pending = Some(Pending { context, tokens: batch.tokens.to_vec() });
+        let values = self.head.forward_beside(weights, &self.inputs[n], &context, others)?;
+        self.pending = Some(Pending { context, batch: placed, tokens: batch.tokens.to_vec() });
         Ok(values)
     }
 
@@ -149,12 +149,12 @@ impl Network {
     ) -> Result<(), ModelError> {
         let weights = self.weights(parameters);
         let lists = [d.logps, d.forward_kl, d.reverse_kl];
-        let Pending { context, tokens } = self.take_pending(&lists, gradient.len(), weights)?;
-        check(others, context.needed.len(), self.config.vocab)?;
+        let pending = self.take_pending(&lists, gradient.len(), weights)?;
+        check(others, pending.context.needed.len(), self.config.vocab)?;
         let n = self.blocks.len();
         let mut dx = std::mem::take(&mut self.gradient);
-        self.head.backward_beside(weights, (&self.inputs[n], &context), others, d, &mut dx, gradient);
-        self.run_back(weights, &context, &tokens, dx, gradient);
-        Ok(())
+        let at = (&self.inputs[n], &pending.context);
+        self.head.backward_beside(weights, at, others, d, &mut dx, gradient)?;
+        self.run_back(weights, &pending, dx, gradient)
     }
 }

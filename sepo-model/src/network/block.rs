@@ -3,52 +3,86 @@
 use sepo_kernels::Write;
 
 use super::attention::{AttentionActivations, AttentionBackward, AttentionLayer, AttentionScratch};
-use super::extent::{add_rows, gather_rows};
 use super::mlp::{MlpActivations, MlpBackward, MlpLayer, MlpScratch};
-use super::norm::{NormBackward, NormStats, norm_forward};
 use super::qkv::{QkvMaps, SplitQkv};
-use super::{BatchContext, Extent, Rotation, Weights};
+use super::{BatchContext, Extent, NormStats, Weights};
 use crate::architecture::{BlockAt, NormAt};
-use crate::{ModelConfig, Residual};
+use crate::backend::{Backend, Cpu, NormBack};
+use crate::{ModelConfig, ModelError, Residual};
 
 /// What a block computes on its way from input to output, but for what is cheap to compute again.
-#[derive(Debug, Default)]
-pub(crate) struct BlockActivations {
-    pub(crate) attention: AttentionActivations,
+#[derive(Debug)]
+pub(crate) struct BlockActivations<B: Backend = Cpu> {
+    pub(crate) attention: AttentionActivations<B>,
     /// What the MLP's norm reads, `[n_outputs, d_model]`: the residual stream between attention and MLP; or the block's
     /// input where both read it, empty where that is the same rows.
-    middle: Vec<f32>,
-    mlp: MlpActivations,
+    middle: B::Values,
+    mlp: MlpActivations<B>,
+}
+
+impl<B: Backend> Default for BlockActivations<B> {
+    fn default() -> Self {
+        Self {
+            attention: AttentionActivations::default(),
+            middle: B::Values::default(),
+            mlp: MlpActivations::default(),
+        }
+    }
 }
 
 /// Results of passes over memory, without a product: made on the way forward and, where needed, again on the way back.
 /// One for all blocks.
-#[derive(Debug, Default)]
-pub(crate) struct Passing {
+#[derive(Debug)]
+pub(crate) struct Passing<B: Backend = Cpu> {
     /// Output of the norm that was taken last.
-    normed: Vec<f32>,
-    stats: NormStats,
+    normed: B::Values,
+    stats: NormStats<B>,
     /// Input of the MLP's last map, `[n_outputs, d_ff]`.
-    inner: Vec<f32>,
+    inner: B::Values,
+}
+
+impl<B: Backend> Default for Passing<B> {
+    fn default() -> Self {
+        Self { normed: B::Values::default(), stats: NormStats::default(), inner: B::Values::default() }
+    }
 }
 
 /// Buffers of the way back, shared by all blocks.
-#[derive(Debug, Default)]
-pub(crate) struct BlockScratch {
-    inner: Vec<f32>,
+#[derive(Debug)]
+pub(crate) struct BlockScratch<B: Backend> {
+    inner: B::Values,
     /// Gradient of the output, where it is still needed after `dx` has changed.
-    dy: Vec<f32>,
-    attention: AttentionScratch,
-    mlp: MlpScratch,
+    dy: B::Values,
+    attention: AttentionScratch<B>,
+    mlp: MlpScratch<B>,
+}
+
+impl<B: Backend> Default for BlockScratch<B> {
+    fn default() -> Self {
+        Self {
+            inner: B::Values::default(),
+            dy: B::Values::default(),
+            attention: AttentionScratch::default(),
+            mlp: MlpScratch::default(),
+        }
+    }
 }
 
 /// Weights, batch and tokens of one pass through a block.
-#[derive(Clone, Copy)]
-pub(crate) struct BlockPass<'a> {
-    pub(crate) weights: Weights<'a>,
+pub(crate) struct BlockPass<'a, B: Backend = Cpu> {
+    pub(crate) weights: Weights<'a, B>,
     pub(crate) context: &'a BatchContext,
+    pub(crate) batch: &'a B::Batch,
     pub(crate) extent: Extent,
 }
+
+impl<B: Backend> Clone for BlockPass<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: Backend> Copy for BlockPass<'_, B> {}
 
 /// One block of a model.
 #[derive(Debug)]
@@ -80,80 +114,82 @@ impl Block {
     }
 
     /// `y = block(x)`: `x` is `[n_tokens, d_model]`, `y` has the rows of the pass's extent.
-    pub(crate) fn forward(
+    pub(crate) fn forward<B: Backend>(
         &self,
-        pass: BlockPass<'_>,
-        x: &[f32],
-        split: &mut SplitQkv,
-        (a, passing): (&mut BlockActivations, &mut Passing),
-        y: &mut Vec<f32>,
-    ) {
-        let BlockPass { weights, context, extent } = pass;
-        self.norm(weights, &self.attention_norm, x, passing);
-        match extent.positions(context) {
-            None => {
-                y.clear();
-                y.extend_from_slice(x);
-            }
-            Some(needed) => gather_rows(x, needed, self.d_model, y),
+        pass: BlockPass<'_, B>,
+        x: &B::Values,
+        split: &mut SplitQkv<B>,
+        (a, passing): (&mut BlockActivations<B>, &mut Passing<B>),
+        y: &mut B::Values,
+    ) -> Result<(), ModelError> {
+        let BlockPass { weights, context, batch, extent } = pass;
+        let on = weights.on;
+        self.norm(weights, &self.attention_norm, x, passing)?;
+        match extent {
+            Extent::All => on.copy(x, y)?,
+            Extent::Needed => on.gather_rows(batch, context, x, self.d_model, y)?,
         }
         if self.residual == Residual::Parallel && extent == Extent::Needed {
-            a.middle.clone_from(y);
+            on.copy(y, &mut a.middle)?;
         }
-        let maps = self.attention.maps(weights, split);
-        self.attention.forward(weights, maps, &passing.normed, (context, extent), &mut a.attention, y);
-        self.finish(weights, x, extent, (a, passing), y);
+        let maps = self.attention.maps(weights, split)?;
+        self.attention.forward(pass, maps, &passing.normed, &mut a.attention, y)?;
+        self.finish(weights, x, extent, (a, passing), y)
     }
 
     /// Queries, keys (both rotated) and values of `x`, for a caller that attends by itself.
-    pub(crate) fn project(
+    pub(crate) fn project<B: Backend>(
         &self,
-        weights: Weights<'_>,
-        maps: QkvMaps<'_>,
-        x: &[f32],
-        rotation: &Rotation,
-        (a, passing): (&mut BlockActivations, &mut Passing),
-    ) {
-        self.norm(weights, &self.attention_norm, x, passing);
-        self.attention.project(maps, &passing.normed, None, &mut a.attention);
-        self.attention.rotate(weights, [rotation, rotation], &mut a.attention);
+        weights: Weights<'_, B>,
+        maps: QkvMaps<'_, B>,
+        x: &B::Values,
+        rotation: &B::Rotation,
+        (a, passing): (&mut BlockActivations<B>, &mut Passing<B>),
+    ) -> Result<(), ModelError> {
+        self.norm(weights, &self.attention_norm, x, passing)?;
+        self.attention.project(maps, &passing.normed, Extent::All, &mut a.attention)?;
+        self.attention.rotate(weights, [rotation, rotation], &mut a.attention)
     }
 
     /// The rest of the block behind [`Block::project`], given what attention put out.
-    pub(crate) fn complete(
+    pub(crate) fn complete<B: Backend>(
         &self,
-        weights: Weights<'_>,
-        x: &[f32],
-        attended: &[f32],
-        buffers: (&mut BlockActivations, &mut Passing),
-        y: &mut Vec<f32>,
-    ) {
-        y.clear();
-        y.extend_from_slice(x);
-        self.attention.project_output(weights, attended, y);
-        self.finish(weights, x, Extent::All, buffers, y);
+        weights: Weights<'_, B>,
+        x: &B::Values,
+        attended: &B::Values,
+        buffers: (&mut BlockActivations<B>, &mut Passing<B>),
+        y: &mut B::Values,
+    ) -> Result<(), ModelError> {
+        weights.on.copy(x, y)?;
+        self.attention.project_output(weights, attended, y)?;
+        self.finish(weights, x, Extent::All, buffers, y)
     }
 
-    fn norm(&self, weights: Weights<'_>, at: &NormAt, x: &[f32], passing: &mut Passing) {
-        norm_forward(weights, at, self.eps, x, &mut passing.normed, &mut passing.stats);
+    fn norm<B: Backend>(
+        &self,
+        weights: Weights<'_, B>,
+        at: &NormAt,
+        x: &B::Values,
+        passing: &mut Passing<B>,
+    ) -> Result<(), ModelError> {
+        weights.on.norm(weights, at, self.eps, x, &mut passing.normed, &mut passing.stats)
     }
 
     /// Adds the MLP to `y`, which holds `x + attention(norm(x))`.
-    fn finish(
+    fn finish<B: Backend>(
         &self,
-        weights: Weights<'_>,
-        x: &[f32],
+        weights: Weights<'_, B>,
+        x: &B::Values,
         extent: Extent,
-        (a, passing): (&mut BlockActivations, &mut Passing),
-        y: &mut [f32],
-    ) {
+        (a, passing): (&mut BlockActivations<B>, &mut Passing<B>),
+        y: &mut B::Values,
+    ) -> Result<(), ModelError> {
         if self.residual == Residual::Sequential {
-            a.middle.clear();
-            a.middle.extend_from_slice(y);
+            weights.on.copy(y, &mut a.middle)?;
         }
         let input = if self.reads_input(extent) { x } else { &a.middle };
-        self.norm(weights, &self.mlp_norm, input, passing);
-        self.mlp.forward(weights, &passing.normed, (&mut a.mlp, &mut passing.inner), y);
+        self.norm(weights, &self.mlp_norm, input, passing)?;
+        self.mlp.forward(weights, &passing.normed, (&mut a.mlp, &mut passing.inner), y)
     }
 
     /// Whether the MLP's norm reads the block's input as it is.
@@ -164,55 +200,45 @@ impl Block {
     /// Turns the gradient of the block's output in `dx`, with the rows of the pass's extent, into that of its input,
     /// `[n_tokens, d_model]`, adding those of the weights.
     #[expect(clippy::too_many_arguments, reason = "the pass's inputs, its buffers and its two results")]
-    pub(crate) fn backward(
+    pub(crate) fn backward<B: Backend>(
         &self,
-        pass: BlockPass<'_>,
-        x: &[f32],
-        split: &mut SplitQkv,
-        (a, passing): (&BlockActivations, &mut Passing),
-        s: &mut BlockScratch,
-        dx: &mut Vec<f32>,
-        gradient: &mut [f32],
-    ) {
-        let BlockPass { weights, context, extent } = pass;
+        pass: BlockPass<'_, B>,
+        x: &B::Values,
+        split: &mut SplitQkv<B>,
+        (a, passing): (&BlockActivations<B>, &mut Passing<B>),
+        s: &mut BlockScratch<B>,
+        dx: &mut B::Values,
+        gradient: &mut B::Gradient,
+    ) -> Result<(), ModelError> {
+        let BlockPass { weights, context, batch, extent } = pass;
+        let on = weights.on;
         // Side by side, both sublayers see the gradient of the output; one after the other, attention sees it after
         // the MLP has added its share.
         if self.residual == Residual::Parallel {
-            s.dy.clone_from(dx);
+            on.copy(dx, &mut s.dy)?;
         }
-        s.inner.resize(dx.len(), 0.0);
         let middle = if self.reads_input(extent) { x } else { &a.middle };
-        self.norm(weights, &self.mlp_norm, middle, passing);
+        self.norm(weights, &self.mlp_norm, middle, passing)?;
         let mlp = MlpBackward { weights, x: &passing.normed, activations: &a.mlp, dy: &*dx };
-        self.mlp.backward(mlp, (&mut s.mlp, &mut passing.inner), &mut s.inner, gradient);
-        NormBackward { weights, at: &self.mlp_norm, x: middle, stats: &passing.stats, dy: &s.inner }.run(
-            dx,
-            Write::Add,
-            gradient,
-        );
-        s.inner.resize(x.len(), 0.0);
-        self.norm(weights, &self.attention_norm, x, passing);
+        self.mlp.backward(mlp, (&mut s.mlp, &mut passing.inner), &mut s.inner, gradient)?;
+        let norm = NormBack { at: &self.mlp_norm, x: middle, stats: &passing.stats, dy: &s.inner };
+        on.norm_backward(weights, norm, dx, Write::Add, gradient)?;
+        self.norm(weights, &self.attention_norm, x, passing)?;
         let attention = AttentionBackward {
-            weights,
-            maps: self.attention.maps(weights, split),
+            pass,
+            maps: self.attention.maps(weights, split)?,
             x: &passing.normed,
-            context,
-            extent,
             activations: &a.attention,
             dy: if self.residual == Residual::Parallel { &s.dy } else { dx },
         };
-        self.attention.backward(attention, &mut s.attention, &mut s.inner, gradient);
-        if let Some(needed) = extent.positions(context) {
+        self.attention.backward(attention, &mut s.attention, &mut s.inner, gradient)?;
+        if extent == Extent::Needed {
             // The residual stream passes the gradient on where there was an output.
             std::mem::swap(dx, &mut s.dy);
-            dx.clear();
-            dx.resize(x.len(), 0.0);
-            add_rows(&s.dy, needed, self.d_model, dx);
+            on.zeros(dx, B::len(x))?;
+            on.add_rows(batch, context, &s.dy, self.d_model, dx)?;
         }
-        NormBackward { weights, at: &self.attention_norm, x, stats: &passing.stats, dy: &s.inner }.run(
-            dx,
-            Write::Add,
-            gradient,
-        );
+        let norm = NormBack { at: &self.attention_norm, x, stats: &passing.stats, dy: &s.inner };
+        on.norm_backward(weights, norm, dx, Write::Add, gradient)
     }
 }

@@ -29,7 +29,7 @@ impl Flops {
         for (i, at) in architecture.blocks.iter().enumerate() {
             let extent = if i + 1 == n_blocks { last } else { Extent::All };
             flops.add_maps(block_maps(at, context.n_tokens(), extent.n_outputs(context)));
-            let positions = &extent.rotation(context).positions;
+            let positions = extent.positions(context);
             let n_scores = positions.iter().map(|position| seen(*position, config.windows[i])).sum::<u64>();
             // Two products on the way there, four on the way back.
             let product = 2 * n_scores * (config.n_heads * config.head_dim) as u64;

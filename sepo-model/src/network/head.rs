@@ -3,38 +3,36 @@
 use std::ops::Range;
 
 use sepo_kernels::{
-    DivergenceScratch, GatheredDivergences, GatheredLogps, HeadScratch, HeadShape, HeadStates, LinearShape,
-    RowGradients, Write, gather_divergences, gather_divergences_backward, gather_logps,
-    gather_logps_backward, linear, log_collisions,
+    DivergenceScratch, GatheredDivergences, HeadStates, LinearShape, RowGradients, Write, gather_divergences,
+    gather_divergences_backward, linear, log_collisions,
 };
 
 use super::beside::{RowValues, States};
-use super::norm::{NormBackward, NormStats, norm_forward};
-use super::{BatchContext, Weights};
-use crate::ModelConfig;
+use super::{BatchContext, NormStats, Weights};
 use crate::architecture::{Architecture, NormAt};
+use crate::backend::{Backend, Cpu, HeadAt, NormBack};
+use crate::{ModelConfig, ModelError};
 
 /// Logits that a forward pass may leave for its backward pass: 256 MB. Beyond that they are computed again.
 pub const MAX_KEPT_LOGITS: usize = 64 << 20;
 
 /// Final norm and `lm_head`; everything in it is `[needed positions, d_model]`.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct Head<B: Backend = Cpu> {
     norm: NormAt,
     weight: Range<usize>,
     d_model: usize,
     vocab: usize,
     eps: f32,
-    stats: NormStats,
-    hidden: Vec<f32>,
-    dhidden: Vec<f32>,
-    gathered: Option<GatheredLogps>,
-    scratch: HeadScratch,
+    stats: NormStats<B>,
+    hidden: B::Values,
+    dhidden: B::Values,
+    logps: B::Head,
     diverged: Option<GatheredDivergences>,
     divergence_scratch: DivergenceScratch,
 }
 
-impl Head {
+impl<B: Backend> Head<B> {
     pub(crate) fn new(config: &ModelConfig, architecture: &Architecture) -> Self {
         Self {
             norm: architecture.final_norm.clone(),
@@ -43,17 +41,16 @@ impl Head {
             vocab: config.vocab,
             eps: config.norm_eps,
             stats: NormStats::default(),
-            hidden: Vec::new(),
-            dhidden: Vec::new(),
-            gathered: None,
-            scratch: HeadScratch::default(),
+            hidden: B::Values::default(),
+            dhidden: B::Values::default(),
+            logps: B::Head::default(),
             diverged: None,
             divergence_scratch: DivergenceScratch::default(),
         }
     }
 
-    fn shape(&self, context: &BatchContext) -> HeadShape {
-        HeadShape { n_hidden: context.needed.len(), d_model: self.d_model, vocab: self.vocab }
+    fn normalise(&mut self, weights: Weights<'_, B>, x: &B::Values) -> Result<(), ModelError> {
+        weights.on.norm(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats)
     }
 
     /// The rows' log-probabilities, in the caller's order, from the last block's output, `[needed positions, d_model]`.
@@ -61,26 +58,54 @@ impl Head {
     /// Where a backward pass follows, it is left the logits that fit.
     pub(crate) fn forward(
         &mut self,
-        weights: Weights<'_>,
-        x: &[f32],
-        context: &BatchContext,
+        weights: Weights<'_, B>,
+        x: &B::Values,
+        (context, batch): (&BatchContext, &B::Batch),
         backward_follows: bool,
-    ) -> Vec<f64> {
-        self.scratch.precision = weights.precision;
-        self.scratch.max_kept = if backward_follows { MAX_KEPT_LOGITS } else { 0 };
-        norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
-        let lm_head = weights.at(&self.weight);
-        let gathered =
-            gather_logps(&self.hidden, lm_head, &context.rows, self.shape(context), &mut self.scratch);
-        let logps = context.in_callers_order(&gathered.logps);
-        self.gathered = Some(gathered);
-        logps
+    ) -> Result<Vec<f64>, ModelError> {
+        self.normalise(weights, x)?;
+        let at =
+            HeadAt { lm_head: &self.weight, hidden: &self.hidden, d_model: self.d_model, vocab: self.vocab };
+        let logps = weights.on.logps(weights, batch, context, at, &mut self.logps, backward_follows)?;
+        Ok(context.in_callers_order(&logps))
     }
 
+    /// The gradient of the last block's output into `dx`, for the last [`Head::forward`].
+    pub(crate) fn backward(
+        &mut self,
+        weights: Weights<'_, B>,
+        x: &B::Values,
+        (context, batch): (&BatchContext, &B::Batch),
+        dlogps: &[f64],
+        dx: &mut B::Values,
+        gradient: &mut B::Gradient,
+    ) -> Result<(), ModelError> {
+        let dlogps = context.in_sorted_order(dlogps);
+        let at =
+            HeadAt { lm_head: &self.weight, hidden: &self.hidden, d_model: self.d_model, vocab: self.vocab };
+        let (head, dhidden) = (&mut self.logps, &mut self.dhidden);
+        weights.on.logps_backward(weights, batch, context, at, head, &dlogps, dhidden, gradient)?;
+        self.norm_backward(weights, x, dx, gradient)
+    }
+
+    fn norm_backward(
+        &self,
+        weights: Weights<'_, B>,
+        x: &B::Values,
+        dx: &mut B::Values,
+        gradient: &mut B::Gradient,
+    ) -> Result<(), ModelError> {
+        let back = NormBack { at: &self.norm, x, stats: &self.stats, dy: &self.dhidden };
+        weights.on.norm_backward(weights, back, dx, Write::Overwrite, gradient)
+    }
+}
+
+/// What needs whole distributions: on the CPU.
+impl Head {
     /// The states behind the final norm.
-    pub(crate) fn states(&mut self, weights: Weights<'_>, x: &[f32]) -> States {
-        norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
-        States { hidden: self.hidden.clone(), d_model: self.d_model, lm_head: self.weight.clone() }
+    pub(crate) fn states(&mut self, weights: Weights<'_>, x: &Vec<f32>) -> Result<States, ModelError> {
+        self.normalise(weights, x)?;
+        Ok(States { hidden: self.hidden.clone(), d_model: self.d_model, lm_head: self.weight.clone() })
     }
 
     fn own<'a>(&'a self, weights: Weights<'a>) -> HeadStates<'a> {
@@ -91,11 +116,11 @@ impl Head {
     pub(crate) fn forward_beside(
         &mut self,
         weights: Weights<'_>,
-        x: &[f32],
+        x: &Vec<f32>,
         context: &BatchContext,
         others: &[HeadStates<'_>],
-    ) -> RowValues {
-        norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
+    ) -> Result<RowValues, ModelError> {
+        self.normalise(weights, x)?;
         let mut scratch = std::mem::take(&mut self.divergence_scratch);
         scratch.precision = weights.precision;
         let gathered = gather_divergences(self.own(weights), others, &context.rows, &mut scratch);
@@ -106,7 +131,7 @@ impl Head {
             reverse_kl: context.in_callers_order(&gathered.reverse_kl),
         };
         self.diverged = Some(gathered);
-        values
+        Ok(values)
     }
 
     /// `log Σ_v p(v)²` of every row's distribution, in the caller's order, at the states of the last pass.
@@ -118,65 +143,26 @@ impl Head {
     }
 
     /// The logits of every row of `x`, `[n, vocab]`; for the few rows of a decoding step.
-    pub(crate) fn logits(&mut self, weights: Weights<'_>, x: &[f32]) -> Vec<f32> {
-        norm_forward(weights, &self.norm, self.eps, x, &mut self.hidden, &mut self.stats);
+    pub(crate) fn logits(&mut self, weights: Weights<'_>, x: &Vec<f32>) -> Result<Vec<f32>, ModelError> {
+        self.normalise(weights, x)?;
         let shape = LinearShape { n_rows: x.len() / self.d_model, d_in: self.d_model, d_out: self.vocab };
         let mut logits = vec![0.0; shape.n_rows * self.vocab];
-        linear(
-            &self.hidden,
-            weights.at(&self.weight),
-            &mut logits,
-            shape,
-            Write::Overwrite,
-            weights.precision,
-        );
-        logits
-    }
-
-    /// The gradient of the last block's output into `dx`, for the last [`Head::forward`].
-    pub(crate) fn backward(
-        &mut self,
-        weights: Weights<'_>,
-        x: &[f32],
-        context: &BatchContext,
-        dlogps: &[f64],
-        dx: &mut Vec<f32>,
-        gradient: &mut [f32],
-    ) {
-        dx.resize(x.len(), 0.0);
-        let Some(gathered) = self.gathered.take() else { return dx.fill(0.0) };
-        let dlogps = context.in_sorted_order(dlogps);
-        let shape = self.shape(context);
-        self.dhidden.resize(self.hidden.len(), 0.0);
         let lm_head = weights.at(&self.weight);
-        let dlm_head = &mut gradient[self.weight.clone()];
-        let rows = &context.rows;
-        gather_logps_backward(
-            &self.hidden,
-            lm_head,
-            rows,
-            &gathered,
-            &dlogps,
-            &mut self.dhidden,
-            dlm_head,
-            shape,
-            &mut self.scratch,
-        );
-        self.norm_backward(weights, x, dx, gradient);
+        linear(&self.hidden, lm_head, &mut logits, shape, Write::Overwrite, weights.precision);
+        Ok(logits)
     }
 
-    /// The same for the last [`Head::forward_beside`].
+    /// The same as [`Head::backward`] for the last [`Head::forward_beside`].
     pub(crate) fn backward_beside(
         &mut self,
         weights: Weights<'_>,
-        (x, context): (&[f32], &BatchContext),
+        (x, context): (&Vec<f32>, &BatchContext),
         others: &[HeadStates<'_>],
         d: RowGradients<'_>,
         dx: &mut Vec<f32>,
         gradient: &mut [f32],
-    ) {
-        dx.resize(x.len(), 0.0);
-        let Some(gathered) = self.diverged.take() else { return dx.fill(0.0) };
+    ) -> Result<(), ModelError> {
+        let gathered = self.diverged.take().ok_or(ModelError::NoForward)?;
         let [logps, forward_kl, reverse_kl] =
             [d.logps, d.forward_kl, d.reverse_kl].map(|d| context.in_sorted_order(d));
         let d = RowGradients { logps: &logps, forward_kl: &forward_kl, reverse_kl: &reverse_kl };
@@ -194,14 +180,6 @@ impl Head {
             &mut scratch,
         );
         (self.divergence_scratch, self.dhidden) = (scratch, dhidden);
-        self.norm_backward(weights, x, dx, gradient);
-    }
-
-    fn norm_backward(&self, weights: Weights<'_>, x: &[f32], dx: &mut [f32], gradient: &mut [f32]) {
-        NormBackward { weights, at: &self.norm, x, stats: &self.stats, dy: &self.dhidden }.run(
-            dx,
-            Write::Overwrite,
-            gradient,
-        );
+        self.norm_backward(weights, x, dx, gradient)
     }
 }

@@ -1,25 +1,38 @@
 //! The MLP, gated or plain.
 
-use sepo_kernels::{Gelu, Write, gelu, gelu_backward, swiglu, swiglu_backward};
+use sepo_kernels::{Gelu, Write};
 
 use super::Weights;
-use super::linear::{LinearBackward, linear_forward};
+use crate::ModelError;
 use crate::architecture::MlpAt;
+use crate::backend::{Backend, Cpu, LinearBack};
 
 /// Hidden layers of an MLP, `[n, d_ff]` each.
-#[derive(Debug, Default)]
-pub(crate) struct MlpActivations {
+#[derive(Debug)]
+pub(crate) struct MlpActivations<B: Backend = Cpu> {
     /// `gate(x)` of a gated MLP.
-    gate: Vec<f32>,
-    up: Vec<f32>,
+    gate: B::Values,
+    up: B::Values,
+}
+
+impl<B: Backend> Default for MlpActivations<B> {
+    fn default() -> Self {
+        Self { gate: B::Values::default(), up: B::Values::default() }
+    }
 }
 
 /// Gradients of [`MlpActivations`] and of the input of the last map.
-#[derive(Debug, Default)]
-pub(crate) struct MlpScratch {
-    gate: Vec<f32>,
-    up: Vec<f32>,
-    inner: Vec<f32>,
+#[derive(Debug)]
+pub(crate) struct MlpScratch<B: Backend> {
+    gate: B::Values,
+    up: B::Values,
+    inner: B::Values,
+}
+
+impl<B: Backend> Default for MlpScratch<B> {
+    fn default() -> Self {
+        Self { gate: B::Values::default(), up: B::Values::default(), inner: B::Values::default() }
+    }
 }
 
 /// An MLP of one shape.
@@ -42,73 +55,66 @@ impl MlpLayer {
     }
 
     /// `y += mlp(x)`; the input of the last map goes to `inner`.
-    pub(crate) fn forward(
+    pub(crate) fn forward<B: Backend>(
         &self,
-        weights: Weights<'_>,
-        x: &[f32],
-        (a, inner): (&mut MlpActivations, &mut Vec<f32>),
-        y: &mut [f32],
-    ) {
-        let (d, ff) = (self.d_model, self.d_ff);
-        let n = x.len() / d * ff;
-        a.up.resize(n, 0.0);
-        match &self.at {
-            MlpAt::Gated { gate, up, .. } => {
-                a.gate.resize(n, 0.0);
-                linear_forward(weights, gate, d, x, &mut a.gate, Write::Overwrite);
-                linear_forward(weights, up, d, x, &mut a.up, Write::Overwrite);
-            }
-            MlpAt::Plain { up, .. } => linear_forward(weights, up, d, x, &mut a.up, Write::Overwrite),
+        weights: Weights<'_, B>,
+        x: &B::Values,
+        (a, inner): (&mut MlpActivations<B>, &mut B::Values),
+        y: &mut B::Values,
+    ) -> Result<(), ModelError> {
+        let (on, d) = (weights.on, self.d_model);
+        let (MlpAt::Gated { up, down, .. } | MlpAt::Plain { up, down }) = &self.at;
+        if let MlpAt::Gated { gate, .. } = &self.at {
+            on.linear(weights, gate, d, x, &mut a.gate, Write::Overwrite)?;
         }
-        self.activate(a, inner);
-        let (MlpAt::Gated { down, .. } | MlpAt::Plain { down, .. }) = &self.at;
-        linear_forward(weights, down, ff, inner, y, Write::Add);
+        on.linear(weights, up, d, x, &mut a.up, Write::Overwrite)?;
+        self.activate(on, a, inner)?;
+        on.linear(weights, down, self.d_ff, inner, y, Write::Add)
     }
 
     /// The input of the last map, from what the maps before it put out.
-    fn activate(&self, a: &MlpActivations, inner: &mut Vec<f32>) {
-        inner.resize(a.up.len(), 0.0);
+    fn activate<B: Backend>(
+        &self,
+        on: &B,
+        a: &MlpActivations<B>,
+        inner: &mut B::Values,
+    ) -> Result<(), ModelError> {
         match &self.at {
-            MlpAt::Gated { .. } => swiglu(&a.gate, &a.up, inner),
-            MlpAt::Plain { .. } => gelu(&a.up, inner, self.activation),
+            MlpAt::Gated { .. } => on.swiglu(&a.gate, &a.up, inner),
+            MlpAt::Plain { .. } => on.gelu(&a.up, inner, self.activation),
         }
     }
 
     /// `dx = dy · ∂mlp/∂x`, gradients of the weights added; the input of the last map is made again, in `inner`.
-    pub(crate) fn backward(
+    pub(crate) fn backward<B: Backend>(
         &self,
-        pass: MlpBackward<'_>,
-        (s, inner): (&mut MlpScratch, &mut Vec<f32>),
-        dx: &mut [f32],
-        gradient: &mut [f32],
-    ) {
+        pass: MlpBackward<'_, B>,
+        (s, inner): (&mut MlpScratch<B>, &mut B::Values),
+        dx: &mut B::Values,
+        gradient: &mut B::Gradient,
+    ) -> Result<(), ModelError> {
         let MlpBackward { weights, x, activations: a, dy } = pass;
-        let (d, ff) = (self.d_model, self.d_ff);
-        self.activate(a, inner);
-        s.inner.resize(inner.len(), 0.0);
-        s.up.resize(a.up.len(), 0.0);
+        let on = weights.on;
+        self.activate(on, a, inner)?;
         let (MlpAt::Gated { up, down, .. } | MlpAt::Plain { up, down }) = &self.at;
-        LinearBackward { weights, at: down, d_in: ff, x: inner, dy }.run(
-            &mut s.inner,
-            Write::Overwrite,
-            gradient,
-        );
+        let back = LinearBack { at: down, d_in: self.d_ff, x: inner, dy };
+        on.linear_backward(weights, back, &mut s.inner, Write::Overwrite, gradient)?;
+        let into_x = |at, dy| LinearBack { at, d_in: self.d_model, x, dy };
         if let MlpAt::Gated { gate, .. } = &self.at {
-            s.gate.resize(a.gate.len(), 0.0);
-            swiglu_backward(&a.gate, &a.up, &s.inner, &mut s.gate, &mut s.up);
-            LinearBackward { weights, at: gate, d_in: d, x, dy: &s.gate }.run(dx, Write::Overwrite, gradient);
-            LinearBackward { weights, at: up, d_in: d, x, dy: &s.up }.run(dx, Write::Add, gradient);
+            on.swiglu_backward(&a.gate, &a.up, &s.inner, &mut s.gate, &mut s.up)?;
+            on.linear_backward(weights, into_x(gate, &s.gate), dx, Write::Overwrite, gradient)?;
+            on.linear_backward(weights, into_x(up, &s.up), dx, Write::Add, gradient)
         } else {
-            gelu_backward(&a.up, &s.inner, &mut s.up, self.activation);
-            LinearBackward { weights, at: up, d_in: d, x, dy: &s.up }.run(dx, Write::Overwrite, gradient);
+            on.gelu_backward(&a.up, &s.inner, &mut s.up, self.activation)?;
+            on.linear_backward(weights, into_x(up, &s.up), dx, Write::Overwrite, gradient)
         }
     }
 }
 
 /// What the way back through an MLP starts from.
-pub(crate) struct MlpBackward<'a> {
-    pub(crate) weights: Weights<'a>,
-    pub(crate) x: &'a [f32],
-    pub(crate) activations: &'a MlpActivations,
-    pub(crate) dy: &'a [f32],
+pub(crate) struct MlpBackward<'a, B: Backend> {
+    pub(crate) weights: Weights<'a, B>,
+    pub(crate) x: &'a B::Values,
+    pub(crate) activations: &'a MlpActivations<B>,
+    pub(crate) dy: &'a B::Values,
 }

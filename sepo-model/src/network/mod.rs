@@ -7,27 +7,28 @@ mod block;
 mod extent;
 mod flops;
 mod head;
-mod linear;
 mod mlp;
 mod norm;
 mod pass;
 mod qkv;
 mod weights;
 
+pub(crate) use batch::BatchContext;
 pub use batch::SequenceBatch;
-pub(crate) use batch::{BatchContext, RotaryCache, Rotation};
 pub use beside::{RowValues, States};
 pub(crate) use block::{Block, BlockActivations, BlockPass, Passing};
 pub(crate) use extent::Extent;
 pub use flops::Flops;
 pub(crate) use head::Head;
 pub use head::MAX_KEPT_LOGITS;
+pub(crate) use norm::NormStats;
 pub(crate) use qkv::SplitQkv;
 pub(crate) use weights::Weights;
 
 use sepo_kernels::Precision;
 
 use crate::architecture::Architecture;
+use crate::backend::{Backend, Cpu};
 use crate::{Dtype, ModelConfig, ModelError, Parameters};
 use block::BlockScratch;
 
@@ -44,13 +45,14 @@ pub enum Activations {
 
 /// A forward pass that waits for its gradient.
 #[derive(Debug)]
-struct Pending {
+struct Pending<B: Backend> {
     context: BatchContext,
+    batch: B::Batch,
     tokens: Vec<u32>,
 }
 
-/// Runs a model forward and backward. It owns the buffers, not the weights; buffers grow to the largest batch and are
-/// used again.
+/// Runs a model forward and backward, on the CPU or on another [`Backend`]. It owns the buffers, not the weights; buffers
+/// grow to the largest batch and are used again.
 ///
 /// # Which token an index names
 ///
@@ -81,56 +83,36 @@ struct Pending {
 /// # Ok::<(), sepo_model::ModelError>(())
 /// ```
 #[derive(Debug)]
-pub struct Network {
+pub struct Network<B: Backend = Cpu> {
+    on: B,
     pub(crate) config: ModelConfig,
     architecture: Architecture,
     blocks: Vec<Block>,
-    head: Head,
-    rotary: RotaryCache,
+    head: Head<B>,
+    rotary: B::RotaryTables,
     activations: Activations,
     precision: Precision,
     /// Of the last block.
     last: Extent,
     /// Input of every block, `[n_tokens, d_model]`, and of the head, `[needed positions, d_model]`.
-    inputs: Vec<Vec<f32>>,
+    inputs: Vec<B::Values>,
     /// One a block where activations are kept, else one for all.
-    kept: Vec<BlockActivations>,
-    passing: Passing,
+    kept: Vec<BlockActivations<B>>,
+    passing: Passing<B>,
     /// Output of a block that is computed again.
-    output: Vec<f32>,
-    split: SplitQkv,
-    scratch: BlockScratch,
-    gradient: Vec<f32>,
-    pending: Option<Pending>,
+    output: B::Values,
+    split: SplitQkv<B>,
+    scratch: BlockScratch<B>,
+    gradient: B::Values,
+    pending: Option<Pending<B>>,
     flops: Flops,
 }
 
 impl Network {
-    /// A network for models of this shape.
+    /// A network for models of this shape, on the CPU.
     #[must_use]
     pub fn new(config: &ModelConfig, activations: Activations) -> Self {
-        let architecture = Architecture::new(config);
-        let blocks =
-            architecture.blocks.iter().enumerate().map(|(i, at)| Block::new(config, at, i)).collect();
-        Self {
-            config: config.clone(),
-            blocks,
-            head: Head::new(config, &architecture),
-            rotary: RotaryCache::new(config),
-            activations,
-            precision: Precision::F32,
-            last: Extent::Needed,
-            inputs: Vec::new(),
-            kept: Vec::new(),
-            passing: Passing::default(),
-            output: Vec::new(),
-            split: SplitQkv::default(),
-            scratch: BlockScratch::default(),
-            gradient: Vec::new(),
-            pending: None,
-            flops: Flops::default(),
-            architecture,
-        }
+        Self::on(Cpu, config, activations)
     }
 
     /// The same network with matrix products of this type: in linear maps and the head, not in attention.
@@ -138,6 +120,40 @@ impl Network {
     pub fn with_dtype(mut self, dtype: Dtype) -> Self {
         self.precision = dtype.precision();
         self
+    }
+
+    fn weights<'p>(&self, parameters: &'p Parameters) -> Weights<'p> {
+        Weights { on: &Cpu, values: parameters.as_slice(), precision: self.precision }
+    }
+}
+
+impl<B: Backend> Network<B> {
+    /// A network for models of this shape, on a backend.
+    #[must_use]
+    pub fn on(on: B, config: &ModelConfig, activations: Activations) -> Self {
+        let architecture = Architecture::new(config);
+        let blocks =
+            architecture.blocks.iter().enumerate().map(|(i, at)| Block::new(config, at, i)).collect();
+        Self {
+            on,
+            config: config.clone(),
+            blocks,
+            head: Head::new(config, &architecture),
+            rotary: B::rotary_tables(&config.rotary),
+            activations,
+            precision: Precision::F32,
+            last: Extent::Needed,
+            inputs: Vec::new(),
+            kept: Vec::new(),
+            passing: Passing::default(),
+            output: B::Values::default(),
+            split: SplitQkv::default(),
+            scratch: BlockScratch::default(),
+            gradient: B::Values::default(),
+            pending: None,
+            flops: Flops::default(),
+            architecture,
+        }
     }
 
     /// The same network, whose last block makes an output for every token, as it does in other trainers. Results are the
@@ -166,13 +182,14 @@ impl Network {
     /// * [`ModelError::BatchShape`] where the parts of the batch differ in length, or a row points outside the batch.
     pub fn logps(
         &mut self,
-        parameters: &Parameters,
+        parameters: &B::Parameters,
         batch: &SequenceBatch<'_>,
     ) -> Result<Vec<f64>, ModelError> {
-        let context = self.begin(batch)?;
-        let weights = self.weights(parameters);
-        self.run(weights, batch.tokens, &context);
-        Ok(self.head.forward(weights, &self.inputs[0], &context, false))
+        let (context, placed) = self.begin(batch)?;
+        let on = self.on.clone();
+        let weights = Weights { on: &on, values: B::flat(parameters), precision: self.precision };
+        self.run(weights, batch.tokens, (&context, &placed))?;
+        self.head.forward(weights, &self.inputs[0], (&context, &placed), false)
     }
 
     /// The log-probability of every row, in nats, keeping what [`Network::backward`] needs.
@@ -182,15 +199,16 @@ impl Network {
     /// As [`Network::logps`].
     pub fn forward(
         &mut self,
-        parameters: &Parameters,
+        parameters: &B::Parameters,
         batch: &SequenceBatch<'_>,
     ) -> Result<Vec<f64>, ModelError> {
-        let context = self.begin(batch)?;
-        let weights = self.weights(parameters);
-        self.run_keeping(weights, batch.tokens, &context);
-        let n = self.blocks.len();
-        let logps = self.head.forward(weights, &self.inputs[n], &context, true);
-        self.pending = Some(Pending { context, tokens: batch.tokens.to_vec() });
+        let (context, placed) = self.begin(batch)?;
+        let on = self.on.clone();
+        let weights = Weights { on: &on, values: B::flat(parameters), precision: self.precision };
+        self.run_keeping(weights, batch.tokens, (&context, &placed))?;
+        let x = &self.inputs[self.blocks.len()];
+        let logps = self.head.forward(weights, x, (&context, &placed), true)?;
+        self.pending = Some(Pending { context, batch: placed, tokens: batch.tokens.to_vec() });
         Ok(logps)
     }
 
@@ -205,16 +223,16 @@ impl Network {
     /// * [`ModelError::BatchShape`] where `dlogps` or `gradient` has another length than rows or weights.
     pub fn backward(
         &mut self,
-        parameters: &Parameters,
+        parameters: &B::Parameters,
         dlogps: &[f64],
-        gradient: &mut [f32],
+        gradient: &mut B::Gradient,
     ) -> Result<(), ModelError> {
-        let weights = self.weights(parameters);
-        let Pending { context, tokens } = self.take_pending(&[dlogps], gradient.len(), weights)?;
-        let n = self.blocks.len();
+        let on = self.on.clone();
+        let weights = Weights { on: &on, values: B::flat(parameters), precision: self.precision };
+        let pending = self.take_pending(&[dlogps], B::n_gradient(gradient), weights)?;
         let mut dx = std::mem::take(&mut self.gradient);
-        self.head.backward(weights, &self.inputs[n], &context, dlogps, &mut dx, gradient);
-        self.run_back(weights, &context, &tokens, dx, gradient);
-        Ok(())
+        let (x, at) = (&self.inputs[self.blocks.len()], (&pending.context, &pending.batch));
+        self.head.backward(weights, x, at, dlogps, &mut dx, gradient)?;
+        self.run_back(weights, &pending, dx, gradient)
     }
 }

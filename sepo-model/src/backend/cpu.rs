@@ -1,0 +1,476 @@
+//! The CPU: buffers are vectors, and operations those of [`sepo_kernels`].
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use sepo_kernels::{
+    AttentionForward, AttentionGrads, AttentionShape, Gelu, GatheredLogps, HeadScratch, HeadShape,
+    LayerNormForward, LayerNormGrads, LinearShape, RotaryConfig, RotaryTable, Write, add_bias, attention,
+    attention_backward, bias_backward, embedding, embedding_backward, gather_logps, gather_logps_backward,
+    gelu, gelu_backward, layer_norm, layer_norm_backward, linear, linear_backward_input,
+    linear_backward_weight, rms_norm, rms_norm_backward, rotary, rotary_backward, swiglu, swiglu_backward,
+};
+
+use super::{Attended, Backend, Done, HeadAt, LinearBack, NormBack, Projected};
+use crate::architecture::{LinearAt, NormAt};
+use crate::network::{BatchContext, Extent, MAX_KEPT_LOGITS, NormStats, Weights};
+use crate::{ModelError, Parameters};
+
+/// The CPU, with the threads of the current rayon pool. Its operations cannot fail.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cpu;
+
+/// Where each token stands, with the cosines and sines of its turn.
+#[derive(Debug)]
+pub struct Rotation {
+    positions: Vec<u32>,
+    table: Arc<RotaryTable>,
+}
+
+/// Cosines and sines for as many positions as any batch has needed so far.
+#[derive(Debug)]
+pub struct RotaryCache {
+    config: RotaryConfig,
+    n_positions: usize,
+    table: Arc<RotaryTable>,
+}
+
+impl RotaryCache {
+    pub(crate) fn new(config: &RotaryConfig) -> Self {
+        Self { n_positions: 0, table: Arc::new(RotaryTable::new(config, 0)), config: config.clone() }
+    }
+
+    pub(crate) fn rotation(&mut self, positions: Vec<u32>) -> Rotation {
+        let n_positions = positions.iter().max().map_or(0, |last| *last as usize + 1);
+        if n_positions > self.n_positions {
+            self.n_positions = n_positions.next_power_of_two();
+            self.table = Arc::new(RotaryTable::new(&self.config, self.n_positions));
+        }
+        Rotation { positions, table: Arc::clone(&self.table) }
+    }
+}
+
+/// What the CPU needs of a batch: the turns of all tokens, and of those that the head looks at.
+#[derive(Debug)]
+pub struct CpuBatch {
+    all: Rotation,
+    needed: Rotation,
+}
+
+/// What the head leaves for its way back, and works in.
+#[derive(Debug, Default)]
+pub struct CpuHead {
+    gathered: Option<GatheredLogps>,
+    scratch: HeadScratch,
+}
+
+/// Sizes of a map whose weight is at `at`.
+fn shape(at: &LinearAt, x: &[f32], d_in: usize) -> LinearShape {
+    LinearShape { n_rows: x.len() / d_in, d_in, d_out: at.weight.len() / d_in }
+}
+
+impl HeadAt<'_, Cpu> {
+    fn shape(&self) -> HeadShape {
+        HeadShape { n_hidden: self.hidden.len() / self.d_model, d_model: self.d_model, vocab: self.vocab }
+    }
+}
+
+impl Backend for Cpu {
+    type Values = Vec<f32>;
+    type Singles = Vec<f32>;
+    type Flat = [f32];
+    type Gradient = [f32];
+    type Parameters = Parameters;
+    type RotaryTables = RotaryCache;
+    type Rotation = Rotation;
+    type Batch = CpuBatch;
+    type Head = CpuHead;
+
+    fn flat(parameters: &Parameters) -> &[f32] {
+        parameters.as_slice()
+    }
+
+    fn n_weights(flat: &[f32]) -> usize {
+        flat.len()
+    }
+
+    fn n_gradient(gradient: &[f32]) -> usize {
+        gradient.len()
+    }
+
+    fn len(values: &Vec<f32>) -> usize {
+        values.len()
+    }
+
+    fn rotary_tables(config: &RotaryConfig) -> RotaryCache {
+        RotaryCache::new(config)
+    }
+
+    fn place(
+        &self,
+        tables: &mut RotaryCache,
+        _: &[u32],
+        context: &BatchContext,
+        _: &[Option<usize>],
+        _: usize,
+    ) -> Result<CpuBatch, ModelError> {
+        // The longer list first, so that the table is made once.
+        let all = tables.rotation(context.positions.clone());
+        let needed = tables.rotation(context.needed_positions.clone());
+        Ok(CpuBatch { all, needed })
+    }
+
+    fn rotation(batch: &CpuBatch, extent: Extent) -> &Rotation {
+        if extent == Extent::All { &batch.all } else { &batch.needed }
+    }
+
+    fn resize(&self, values: &mut Vec<f32>, len: usize) -> Done {
+        values.resize(len, 0.0);
+        Ok(())
+    }
+
+    fn zeros(&self, values: &mut Vec<f32>, len: usize) -> Done {
+        values.clear();
+        values.resize(len, 0.0);
+        Ok(())
+    }
+
+    fn zero_singles(&self, singles: &mut Vec<f32>, len: usize) -> Done {
+        singles.clear();
+        singles.resize(len, 0.0);
+        Ok(())
+    }
+
+    fn copy(&self, from: &Vec<f32>, to: &mut Vec<f32>) -> Done {
+        to.clone_from(from);
+        Ok(())
+    }
+
+    fn gather_rows(
+        &self,
+        _: &CpuBatch,
+        context: &BatchContext,
+        x: &Vec<f32>,
+        d: usize,
+        out: &mut Vec<f32>,
+    ) -> Done {
+        out.clear();
+        for position in &context.needed {
+            out.extend_from_slice(&x[*position as usize * d..][..d]);
+        }
+        Ok(())
+    }
+
+    fn add_rows(
+        &self,
+        _: &CpuBatch,
+        context: &BatchContext,
+        rows: &Vec<f32>,
+        d: usize,
+        x: &mut Vec<f32>,
+    ) -> Done {
+        for (position, row) in context.needed.iter().zip(rows.chunks_exact(d)) {
+            for (sum, value) in x[*position as usize * d..][..d].iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+        Ok(())
+    }
+
+    fn embedding(
+        &self,
+        weights: Weights<'_>,
+        at: &Range<usize>,
+        _: &CpuBatch,
+        tokens: &[u32],
+        d_model: usize,
+        x: &mut Vec<f32>,
+    ) -> Done {
+        x.resize(tokens.len() * d_model, 0.0);
+        embedding(weights.at(at), tokens, d_model, x);
+        Ok(())
+    }
+
+    fn embedding_backward(
+        &self,
+        at: &Range<usize>,
+        _: &CpuBatch,
+        tokens: &[u32],
+        d_model: usize,
+        dx: &Vec<f32>,
+        gradient: &mut [f32],
+    ) -> Done {
+        embedding_backward(tokens, dx, d_model, &mut gradient[at.clone()]);
+        Ok(())
+    }
+
+    fn linear(
+        &self,
+        weights: Weights<'_>,
+        at: &LinearAt,
+        d_in: usize,
+        x: &Vec<f32>,
+        y: &mut Vec<f32>,
+        write: Write,
+    ) -> Done {
+        let shape = shape(at, x, d_in);
+        if write == Write::Overwrite {
+            y.resize(shape.n_rows * shape.d_out, 0.0);
+        }
+        linear(x, weights.at(&at.weight), y, shape, write, weights.precision);
+        if let Some(bias) = &at.bias {
+            add_bias(y, weights.at(bias));
+        }
+        Ok(())
+    }
+
+    fn linear_backward(
+        &self,
+        weights: Weights<'_>,
+        back: LinearBack<'_, Self>,
+        dx: &mut Vec<f32>,
+        write: Write,
+        gradient: &mut [f32],
+    ) -> Done {
+        let LinearBack { at, d_in, x, dy } = back;
+        let shape = shape(at, x, d_in);
+        if write == Write::Overwrite {
+            dx.resize(x.len(), 0.0);
+        }
+        linear_backward_input(dy, weights.at(&at.weight), dx, shape, write, weights.precision);
+        linear_backward_weight(x, dy, &mut gradient[at.weight.clone()], shape, weights.precision);
+        if let Some(bias) = &at.bias {
+            bias_backward(dy, &mut gradient[bias.clone()]);
+        }
+        Ok(())
+    }
+
+    fn norm(
+        &self,
+        weights: Weights<'_>,
+        at: &NormAt,
+        eps: f32,
+        x: &Vec<f32>,
+        y: &mut Vec<f32>,
+        stats: &mut NormStats<Self>,
+    ) -> Done {
+        let scale = weights.at(&at.weight);
+        let n = x.len() / scale.len();
+        y.resize(x.len(), 0.0);
+        stats.inverse.resize(n, 0.0);
+        match &at.bias {
+            None => rms_norm(x, scale, eps, y, &mut stats.inverse),
+            Some(bias) => {
+                stats.mean.resize(n, 0.0);
+                layer_norm(x, scale, weights.at(bias), eps, y, &mut stats.mean, &mut stats.inverse);
+            }
+        }
+        Ok(())
+    }
+
+    fn norm_backward(
+        &self,
+        weights: Weights<'_>,
+        back: NormBack<'_, Self>,
+        dx: &mut Vec<f32>,
+        write: Write,
+        gradient: &mut [f32],
+    ) -> Done {
+        let NormBack { at, x, stats, dy } = back;
+        let scale = weights.at(&at.weight);
+        if write == Write::Overwrite {
+            dx.resize(x.len(), 0.0);
+        }
+        match &at.bias {
+            None => {
+                rms_norm_backward(x, scale, &stats.inverse, dy, dx, &mut gradient[at.weight.clone()], write);
+            }
+            Some(bias) => {
+                // The shift follows its scale in the flat buffer.
+                let (dweight, dbias) = gradient[at.weight.start..bias.end].split_at_mut(at.weight.len());
+                let forward =
+                    LayerNormForward { x, weight: scale, mean: &stats.mean, inv_std: &stats.inverse };
+                layer_norm_backward(forward, dy, LayerNormGrads { dx, dweight, dbias }, write);
+            }
+        }
+        Ok(())
+    }
+
+    fn swiglu(&self, gate: &Vec<f32>, up: &Vec<f32>, out: &mut Vec<f32>) -> Done {
+        out.resize(up.len(), 0.0);
+        swiglu(gate, up, out);
+        Ok(())
+    }
+
+    fn swiglu_backward(
+        &self,
+        gate: &Vec<f32>,
+        up: &Vec<f32>,
+        dout: &Vec<f32>,
+        dgate: &mut Vec<f32>,
+        dup: &mut Vec<f32>,
+    ) -> Done {
+        dgate.resize(up.len(), 0.0);
+        dup.resize(up.len(), 0.0);
+        swiglu_backward(gate, up, dout, dgate, dup);
+        Ok(())
+    }
+
+    fn gelu(&self, x: &Vec<f32>, y: &mut Vec<f32>, kind: Gelu) -> Done {
+        y.resize(x.len(), 0.0);
+        gelu(x, y, kind);
+        Ok(())
+    }
+
+    fn gelu_backward(&self, x: &Vec<f32>, dy: &Vec<f32>, dx: &mut Vec<f32>, kind: Gelu) -> Done {
+        dx.resize(x.len(), 0.0);
+        gelu_backward(x, dy, dx, kind);
+        Ok(())
+    }
+
+    fn rotary(&self, x: &mut Vec<f32>, at: &Rotation, n_heads: usize, head_dim: usize) -> Done {
+        rotary(x, &at.positions, &at.table, n_heads, head_dim);
+        Ok(())
+    }
+
+    fn rotary_backward(&self, dx: &mut Vec<f32>, at: &Rotation, n_heads: usize, head_dim: usize) -> Done {
+        rotary_backward(dx, &at.positions, &at.table, n_heads, head_dim);
+        Ok(())
+    }
+
+    fn attention(
+        &self,
+        _: &CpuBatch,
+        (context, extent): (&BatchContext, Extent),
+        input: Projected<'_, Self>,
+        shape: AttentionShape,
+        out: &mut Vec<f32>,
+        lse: &mut Vec<f32>,
+    ) -> Done {
+        let Projected { q, k, v } = input;
+        out.resize(q.len(), 0.0);
+        lse.resize(q.len() / shape.head_dim, 0.0);
+        attention(q, k, v, extent.attention_layout(context), shape, out, lse);
+        Ok(())
+    }
+
+    fn attention_backward(
+        &self,
+        _: &CpuBatch,
+        (context, extent): (&BatchContext, Extent),
+        input: Projected<'_, Self>,
+        attended: Attended<'_, Self>,
+        shape: AttentionShape,
+        [dq, dk, dv]: [&mut Vec<f32>; 3],
+    ) -> Done {
+        let (Projected { q, k, v }, Attended { out, lse, dout }) = (input, attended);
+        dq.resize(q.len(), 0.0);
+        dk.resize(k.len(), 0.0);
+        dv.resize(v.len(), 0.0);
+        let forward = AttentionForward { q, k, v, out, lse };
+        let grads = AttentionGrads { dq, dk, dv };
+        attention_backward(forward, dout, extent.attention_layout(context), shape, grads);
+        Ok(())
+    }
+
+    fn take_apart(
+        &self,
+        weights: Weights<'_>,
+        at: &Range<usize>,
+        n_heads: usize,
+        split: &mut Vec<f32>,
+        to: &Range<usize>,
+    ) -> Done {
+        let fused = weights.at(at);
+        let len = fused.len() / (3 * n_heads);
+        for (i, piece) in split[to.clone()].chunks_exact_mut(len).enumerate() {
+            let (part, head) = (i / n_heads, i % n_heads);
+            piece.copy_from_slice(&fused[(3 * head + part) * len..][..len]);
+        }
+        Ok(())
+    }
+
+    fn put_together(
+        &self,
+        split: &Vec<f32>,
+        from: &Range<usize>,
+        n_heads: usize,
+        gradient: &mut [f32],
+        at: &Range<usize>,
+    ) -> Done {
+        let (split, fused) = (&split[from.clone()], &mut gradient[at.clone()]);
+        let len = split.len() / (3 * n_heads);
+        for (i, piece) in split.chunks_exact(len).enumerate() {
+            let (part, head) = (i / n_heads, i % n_heads);
+            for (sum, value) in fused[(3 * head + part) * len..][..len].iter_mut().zip(piece) {
+                *sum += value;
+            }
+        }
+        Ok(())
+    }
+
+    fn logps(
+        &self,
+        weights: Weights<'_>,
+        _: &CpuBatch,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        head: &mut CpuHead,
+        backward_follows: bool,
+    ) -> Result<Vec<f64>, ModelError> {
+        head.scratch.precision = weights.precision;
+        head.scratch.max_kept = if backward_follows { MAX_KEPT_LOGITS } else { 0 };
+        let lm_head = weights.at(at.lm_head);
+        let gathered = gather_logps(at.hidden, lm_head, &context.rows, at.shape(), &mut head.scratch);
+        let logps = gathered.logps.clone();
+        head.gathered = Some(gathered);
+        Ok(logps)
+    }
+
+    fn logps_backward(
+        &self,
+        weights: Weights<'_>,
+        _: &CpuBatch,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        head: &mut CpuHead,
+        dlogps: &[f64],
+        dhidden: &mut Vec<f32>,
+        gradient: &mut [f32],
+    ) -> Done {
+        let gathered = head.gathered.take().ok_or(ModelError::NoForward)?;
+        dhidden.resize(at.hidden.len(), 0.0);
+        gather_logps_backward(
+            at.hidden,
+            weights.at(at.lm_head),
+            &context.rows,
+            &gathered,
+            dlogps,
+            dhidden,
+            &mut gradient[at.lm_head.clone()],
+            at.shape(),
+            &mut head.scratch,
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sepo_kernels::Precision;
+
+    use super::*;
+
+    #[test]
+    fn one_map_comes_apart_by_head_and_together_again() {
+        // Two heads, one row each, d_model 2: rows are q0 k0 v0 q1 k1 v1.
+        let fused = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0];
+        let mut split = vec![0.0; 12];
+        let weights = Weights { on: &Cpu, values: &fused[..], precision: Precision::F32 };
+        Cpu.take_apart(weights, &(0..12), 2, &mut split, &(0..12)).unwrap();
+        assert_eq!(split, [1.0, 2.0, 7.0, 8.0, 3.0, 4.0, 9.0, 10.0, 5.0, 6.0, 11.0, 12.0]);
+        let mut sum = [100.0; 12];
+        Cpu.put_together(&split, &(0..12), 2, &mut sum, &(0..12)).unwrap();
+        assert_eq!(sum, fused.map(|x| x + 100.0));
+    }
+}

@@ -1,0 +1,323 @@
+//! On what a network computes: its buffers, and the operations on them.
+//!
+//! The way through a model is written once, in [`network`](crate::network). What a number lies in, and who multiplies, is
+//! here: one trait, and an implementation for each kind of machine.
+
+mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
+
+use std::borrow::{Borrow, BorrowMut};
+use std::fmt::Debug;
+use std::ops::Range;
+
+use sepo_kernels::{AttentionShape, Gelu, RotaryConfig, Write};
+
+pub use cpu::Cpu;
+#[cfg(feature = "cuda")]
+pub use cuda::{Cuda, DeviceBuffer};
+
+use crate::ModelError;
+use crate::architecture::{LinearAt, NormAt};
+use crate::network::{BatchContext, Extent, NormStats, Weights};
+
+pub(crate) use cpu::{CpuBatch, RotaryCache};
+
+type Done = Result<(), ModelError>;
+
+/// Queries, keys and values, rotated.
+#[derive(Debug)]
+pub struct Projected<'a, B: Backend> {
+    /// `[n_outputs, n_heads, head_dim]`.
+    pub q: &'a B::Values,
+    /// `[n_tokens, n_kv_heads, head_dim]`.
+    pub k: &'a B::Values,
+    /// As `k`.
+    pub v: &'a B::Values,
+}
+
+/// What attention put out, and the gradient of it.
+#[derive(Debug)]
+pub struct Attended<'a, B: Backend> {
+    /// As the queries.
+    pub out: &'a B::Values,
+    /// `[n_outputs, n_heads]`.
+    pub lse: &'a B::Singles,
+    /// As the queries.
+    pub dout: &'a B::Values,
+}
+
+/// A linear map on its way back.
+#[derive(Debug)]
+pub struct LinearBack<'a, B: Backend> {
+    /// Where it lies.
+    pub at: &'a LinearAt,
+    /// Values in a row of `x`.
+    pub d_in: usize,
+    /// `[n, d_in]`.
+    pub x: &'a B::Values,
+    /// `[n, d_out]`.
+    pub dy: &'a B::Values,
+}
+
+/// A norm on its way back.
+#[derive(Debug)]
+pub struct NormBack<'a, B: Backend> {
+    /// Where it lies.
+    pub at: &'a NormAt,
+    /// `[n, d]`.
+    pub x: &'a B::Values,
+    /// Of the way there.
+    pub stats: &'a NormStats<B>,
+    /// `[n, d]`.
+    pub dy: &'a B::Values,
+}
+
+/// The output head at some hidden rows.
+#[derive(Debug)]
+pub struct HeadAt<'a, B: Backend> {
+    /// Where the map lies, `[vocab, d_model]`.
+    pub lm_head: &'a Range<usize>,
+    /// `[needed positions, d_model]`, behind the final norm.
+    pub hidden: &'a B::Values,
+    /// Values in a hidden row.
+    pub d_model: usize,
+    /// Tokens that there are.
+    pub vocab: usize,
+}
+
+/// A kind of machine: what numbers lie in, and the operations of a network.
+///
+/// [`Cpu`] is one; `Cuda` is an NVIDIA GPU. Operations are those of `sepo_kernels`, with buffers for slices and places in the
+/// flat buffer for weights; each says there what it computes. A buffer is resized by whoever writes it. The trait is sealed:
+/// its operations are called by a [`Network`](crate::Network) alone.
+#[expect(clippy::too_many_arguments, reason = "as the kernels: inputs, shapes, results")]
+pub trait Backend: sealed::Sealed + Clone + Debug {
+    /// Activations and their gradients.
+    type Values: Default + Debug + Borrow<Self::Flat>;
+    /// f32 numbers, whatever activations are.
+    type Singles: Default + Debug + BorrowMut<Self::Gradient>;
+    /// All weights, as activations are multiplied with them.
+    type Flat: ?Sized + Debug;
+    /// The gradient of all weights.
+    type Gradient: ?Sized + Debug;
+    /// Weights as a caller has them.
+    type Parameters;
+    /// Cosines and sines, kept from batch to batch.
+    type RotaryTables: Debug;
+    /// Where tokens stand, with the cosines and sines of their turn.
+    type Rotation: Debug;
+    /// What it has made of a batch.
+    type Batch: Debug;
+    /// What the head leaves for its way back, and works in.
+    type Head: Default + Debug;
+
+    /// The flat buffer of weights.
+    fn flat(parameters: &Self::Parameters) -> &Self::Flat;
+    /// Weights in a flat buffer.
+    fn n_weights(flat: &Self::Flat) -> usize;
+    /// Values in a gradient.
+    fn n_gradient(gradient: &Self::Gradient) -> usize;
+    /// Values in a buffer.
+    fn len(values: &Self::Values) -> usize;
+
+    /// Tables of no positions yet.
+    fn rotary_tables(config: &RotaryConfig) -> Self::RotaryTables;
+    /// What it needs of a batch.
+    fn place(
+        &self,
+        tables: &mut Self::RotaryTables,
+        tokens: &[u32],
+        context: &BatchContext,
+        windows: &[Option<usize>],
+        vocab: usize,
+    ) -> Result<Self::Batch, ModelError>;
+    /// Where the tokens stand for which a block makes an output.
+    fn rotation(batch: &Self::Batch, extent: Extent) -> &Self::Rotation;
+
+    /// `len` values that are nobody's.
+    fn resize(&self, values: &mut Self::Values, len: usize) -> Done;
+    /// So many zeros.
+    fn zeros(&self, values: &mut Self::Values, len: usize) -> Done;
+    /// So many zeros.
+    fn zero_singles(&self, singles: &mut Self::Singles, len: usize) -> Done;
+    /// `to` becomes what `from` is.
+    fn copy(&self, from: &Self::Values, to: &mut Self::Values) -> Done;
+    /// The rows of `x` at the needed positions.
+    fn gather_rows(
+        &self,
+        batch: &Self::Batch,
+        context: &BatchContext,
+        x: &Self::Values,
+        d: usize,
+        out: &mut Self::Values,
+    ) -> Done;
+    /// Adds each row to that of `x` at its needed position.
+    fn add_rows(
+        &self,
+        batch: &Self::Batch,
+        context: &BatchContext,
+        rows: &Self::Values,
+        d: usize,
+        x: &mut Self::Values,
+    ) -> Done;
+
+    /// The embeddings of a batch's tokens.
+    fn embedding(
+        &self,
+        weights: Weights<'_, Self>,
+        at: &Range<usize>,
+        batch: &Self::Batch,
+        tokens: &[u32],
+        d_model: usize,
+        x: &mut Self::Values,
+    ) -> Done;
+    /// Adds the gradient of the embeddings.
+    fn embedding_backward(
+        &self,
+        at: &Range<usize>,
+        batch: &Self::Batch,
+        tokens: &[u32],
+        d_model: usize,
+        dx: &Self::Values,
+        gradient: &mut Self::Gradient,
+    ) -> Done;
+
+    /// `y (+)= x Wᵀ + b`; `y` has its size where it is added to.
+    fn linear(
+        &self,
+        weights: Weights<'_, Self>,
+        at: &LinearAt,
+        d_in: usize,
+        x: &Self::Values,
+        y: &mut Self::Values,
+        write: Write,
+    ) -> Done;
+    /// The gradient of the input into `dx`, those of weight and bias added; `dx` has its size where it is added to.
+    fn linear_backward(
+        &self,
+        weights: Weights<'_, Self>,
+        back: LinearBack<'_, Self>,
+        dx: &mut Self::Values,
+        write: Write,
+        gradient: &mut Self::Gradient,
+    ) -> Done;
+
+    /// `y = norm(x)`: `RMSNorm` where there is no shift, `LayerNorm` where there is one.
+    fn norm(
+        &self,
+        weights: Weights<'_, Self>,
+        at: &NormAt,
+        eps: f32,
+        x: &Self::Values,
+        y: &mut Self::Values,
+        stats: &mut NormStats<Self>,
+    ) -> Done;
+    /// The gradient of a norm's input, that of its weights added; `dx` has its size where it is added to.
+    fn norm_backward(
+        &self,
+        weights: Weights<'_, Self>,
+        back: NormBack<'_, Self>,
+        dx: &mut Self::Values,
+        write: Write,
+        gradient: &mut Self::Gradient,
+    ) -> Done;
+
+    /// `silu(gate) up`.
+    fn swiglu(&self, gate: &Self::Values, up: &Self::Values, out: &mut Self::Values) -> Done;
+    /// Its gradients.
+    fn swiglu_backward(
+        &self,
+        gate: &Self::Values,
+        up: &Self::Values,
+        dout: &Self::Values,
+        dgate: &mut Self::Values,
+        dup: &mut Self::Values,
+    ) -> Done;
+    /// The error linear unit of this kind.
+    fn gelu(&self, x: &Self::Values, y: &mut Self::Values, kind: Gelu) -> Done;
+    /// Its gradient.
+    fn gelu_backward(&self, x: &Self::Values, dy: &Self::Values, dx: &mut Self::Values, kind: Gelu) -> Done;
+
+    /// Turns heads by their positions.
+    fn rotary(&self, x: &mut Self::Values, rotation: &Self::Rotation, n_heads: usize, head_dim: usize)
+    -> Done;
+    /// Turns their gradients back.
+    fn rotary_backward(
+        &self,
+        dx: &mut Self::Values,
+        rotation: &Self::Rotation,
+        n_heads: usize,
+        head_dim: usize,
+    ) -> Done;
+
+    /// Attention of the outputs of `extent`.
+    fn attention(
+        &self,
+        batch: &Self::Batch,
+        at: (&BatchContext, Extent),
+        input: Projected<'_, Self>,
+        shape: AttentionShape,
+        out: &mut Self::Values,
+        lse: &mut Self::Singles,
+    ) -> Done;
+    /// The gradients of queries, keys and values.
+    fn attention_backward(
+        &self,
+        batch: &Self::Batch,
+        at: (&BatchContext, Extent),
+        input: Projected<'_, Self>,
+        attended: Attended<'_, Self>,
+        shape: AttentionShape,
+        grads: [&mut Self::Values; 3],
+    ) -> Done;
+
+    /// `[heads, 3, …]` into `[3, heads, …]`: the tensor at `at` of the weights, to `to` of the values.
+    fn take_apart(
+        &self,
+        weights: Weights<'_, Self>,
+        at: &Range<usize>,
+        n_heads: usize,
+        split: &mut Self::Values,
+        to: &Range<usize>,
+    ) -> Done;
+    /// Adds `[3, heads, …]`, at `from`, to `[heads, 3, …]`.
+    fn put_together(
+        &self,
+        split: &Self::Singles,
+        from: &Range<usize>,
+        n_heads: usize,
+        gradient: &mut Self::Gradient,
+        at: &Range<usize>,
+    ) -> Done;
+
+    /// The log-probability of every row, sorted by hidden row.
+    fn logps(
+        &self,
+        weights: Weights<'_, Self>,
+        batch: &Self::Batch,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        head: &mut Self::Head,
+        backward_follows: bool,
+    ) -> Result<Vec<f64>, ModelError>;
+    /// The gradient of the hidden rows, that of the map added; `dlogps` are sorted as the log-probabilities were.
+    fn logps_backward(
+        &self,
+        weights: Weights<'_, Self>,
+        batch: &Self::Batch,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        head: &mut Self::Head,
+        dlogps: &[f64],
+        dhidden: &mut Self::Values,
+        gradient: &mut Self::Gradient,
+    ) -> Done;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Cpu {}
+    #[cfg(feature = "cuda")]
+    impl<H: sepo_kernels::cuda::Heap, T: sepo_kernels::cuda::Float> Sealed for super::Cuda<H, T> {}
+}
