@@ -11,8 +11,8 @@ pub use crate::attention::plan::AttentionPlan;
 pub use crate::bias::cuda::{add_bias, bias_backward};
 pub use crate::device::{
     Arg, Bf16, Device, DeviceError, DeviceMemory, Element, ElementKind, Executor, ExecutorId, Float, Heap,
-    HeapMemory, HeapPlan, Kernel, Launch, Matrix, MatrixProduct, Placed, Plan, PlanMemory, Pointer, Slice, SliceMut, Source, compile,
-    compiled, partials_len, probe_cublaslt, probe_driver, probe_nvrtc, sources,
+    HeapMemory, HeapPlan, Kernel, Launch, Matrix, MatrixProduct, Placed, Plan, PlanMemory, Pointer, Slice,
+    SliceMut, Source, compile, compiled, partials_len, probe_cublaslt, probe_driver, probe_nvrtc, sources,
 };
 pub use crate::embedding::cuda::{EmbeddingPlan, add_rows, embedding, embedding_backward};
 pub use crate::gather_divergences::cuda::{

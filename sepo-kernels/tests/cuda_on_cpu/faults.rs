@@ -2,8 +2,8 @@
 
 #![expect(unsafe_code, reason = "wrong launches are made on purpose")]
 
-use crate::process::OnCpu;
 use crate::build::FAULTS;
+use crate::process::OnCpu;
 use sepo_kernels::cuda::{Arg, Element, ElementKind, Executor, Kernel, Launch, Pointer};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sepo_kernels::{
-    AttentionForward, AttentionGrads, AttentionShape, Gelu, GatheredLogps, HeadScratch, HeadShape,
+    AttentionForward, AttentionGrads, AttentionShape, GatheredLogps, Gelu, HeadScratch, HeadShape,
     LayerNormForward, LayerNormGrads, LinearShape, RotaryConfig, RotaryTable, Write, add_bias, attention,
     attention_backward, bias_backward, embedding, embedding_backward, gather_logps, gather_logps_backward,
     gelu, gelu_backward, layer_norm, layer_norm_backward, linear, linear_backward_input,

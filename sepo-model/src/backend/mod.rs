@@ -91,7 +91,13 @@ pub struct HeadAt<'a, B: Backend> {
 /// [`Cpu`] is one; `Cuda` is an NVIDIA GPU. Operations are those of `sepo_kernels`, with buffers for slices and places in the
 /// flat buffer for weights; each says there what it computes. A buffer is resized by whoever writes it. The trait is sealed:
 /// its operations are called by a [`Network`](crate::Network) alone.
+///
+/// # Errors
+///
+/// Operations fail where the machine does: [`Cpu`] never, a GPU with `ModelError::Device` for want of memory or a launch that
+/// was refused, which may be told by a later operation.
 #[expect(clippy::too_many_arguments, reason = "as the kernels: inputs, shapes, results")]
+#[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Backend: sealed::Sealed + Clone + Debug {
     /// Activations and their gradients.
     type Values: Default + Debug + Borrow<Self::Flat>;
@@ -240,8 +246,13 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
     fn gelu_backward(&self, x: &Self::Values, dy: &Self::Values, dx: &mut Self::Values, kind: Gelu) -> Done;
 
     /// Turns heads by their positions.
-    fn rotary(&self, x: &mut Self::Values, rotation: &Self::Rotation, n_heads: usize, head_dim: usize)
-    -> Done;
+    fn rotary(
+        &self,
+        x: &mut Self::Values,
+        rotation: &Self::Rotation,
+        n_heads: usize,
+        head_dim: usize,
+    ) -> Done;
     /// Turns their gradients back.
     fn rotary_backward(
         &self,

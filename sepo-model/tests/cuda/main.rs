@@ -4,6 +4,7 @@
 
 #![cfg(feature = "cuda")]
 #![expect(clippy::unwrap_used, reason = "a failure here fails the test")]
+#![expect(clippy::cast_possible_truncation, reason = "test inputs are small")]
 
 #[path = "../../../sepo-kernels/tests/cuda_on_cpu/build.rs"]
 mod build;

@@ -382,13 +382,7 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
         Ok(cuda::gelu_backward(self.on(), x.slice(), dy.slice(), dx.slice_mut(), kind)?)
     }
 
-    fn rotary(
-        &self,
-        x: &mut Self::Values,
-        at: &CudaRotation<H>,
-        n_heads: usize,
-        head_dim: usize,
-    ) -> Done {
+    fn rotary(&self, x: &mut Self::Values, at: &CudaRotation<H>, n_heads: usize, head_dim: usize) -> Done {
         Ok(cuda::rotary(self.on(), x.slice_mut(), at.angles(), n_heads, head_dim)?)
     }
 
