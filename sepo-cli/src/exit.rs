@@ -125,6 +125,7 @@ impl From<sepo_model::ModelError> for CliError {
         // What cannot be written is not the model's fault.
         let exit = match &error {
             sepo_model::ModelError::Io { source, .. } if no_room.contains(&source.kind()) => Exit::Data,
+            sepo_model::ModelError::Device(_) => Exit::Device,
             _ => Exit::Usage,
         };
         let help = crate::remedy::of_model(&error);
@@ -145,6 +146,7 @@ impl From<sepo_select::ScoreError> for CliError {
         };
         let exit = match &error {
             E::SameWeights { .. } | E::Vocabulary { .. } => Exit::Usage,
+            E::Model { source: sepo_model::ModelError::Device(_), .. } => Exit::Device,
             _ => Exit::Data,
         };
         Self::of(exit, error)

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sepo_data::{ContentSource, PairTokenizer, Part, ScoresMeta, ShardStore};
-use sepo_model::Model;
-use sepo_select::{FinishedShards, Scorer, ShardConfig, ShardProgress, ShardedScores};
+use sepo_kernels::cuda::Bf16;
+use sepo_model::{Cuda, Dtype, Model};
+use sepo_select::{FinishedShards, PairScorer, Scorer, ShardConfig, ShardProgress, ShardedScores};
 use sepo_train::Footprint;
 
 use super::score_identity::{identity, source_meta, sources};
@@ -21,12 +22,13 @@ use crate::console::{grouped, result, say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::length::max_length;
+use crate::machine::Place;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
 use crate::provenance::{self, RECORD_KEY};
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    let place = crate::machine::prepare_any(&args.machine)?;
     let pairs = &args.pairs;
     let length = max_length(pairs.tokens.max_length, &[&args.oracle, &args.reference])?;
     let job = ScoreJob {
@@ -40,6 +42,7 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
             tokens_per_shard: args.shards.tokens_per_shard.get(),
         },
         dtype: args.dtype.into(),
+        place: &place,
         memory: args.memory.memory(),
         other: args.shards.other_run(),
         on_change: args.change.on_change(),
@@ -63,7 +66,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     check_fit(&oracle, &tokenizer)?;
     check_fit(&reference, &tokenizer)?;
     same_tokenizer(job, &tokenizer)?;
-    let mut scorer = Scorer::new(&oracle, &reference)?.with_dtype(job.dtype);
+    let mut scorer = scorer(job, &oracle, &reference)?;
     let mut meta = meta(job, [&oracle, &reference], &tokenizer)?;
     let weights = [&meta.oracle.content_hash, &meta.reference.content_hash].map(String::as_str);
     let identity = identity(job, weights, &tokenizer, &meta.inputs)?;
@@ -77,7 +80,7 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     let mut stream = PairStream::open_undone((job.data, job.read), &tokenizer, &spill, done)?;
     let loaded = Instant::now();
 
-    let mut scores = ShardedScores::new(&mut scorer, job.shards, store, meta.clone());
+    let mut scores = ShardedScores::new(&mut *scorer, job.shards, store, meta.clone());
     let bar = bar();
     while !stop.load(Ordering::Relaxed)
         && let Some(pair) = stream.next()
@@ -122,6 +125,23 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
         tokens_per_s: rate(made.n_tokens),
         seconds,
     }))
+}
+
+/// Both models where the job says, in the type that it says.
+fn scorer<'m>(
+    job: &ScoreJob<'_>,
+    oracle: &'m Model,
+    reference: &'m Model,
+) -> Result<Box<dyn PairScorer + 'm>, CliError> {
+    Ok(match (job.place, job.dtype) {
+        (Place::Cpu, dtype) => Box::new(Scorer::new(oracle, reference)?.with_dtype(dtype)),
+        (Place::Gpu(device), Dtype::F32) => {
+            Box::new(Scorer::on(&Cuda::<_, f32>::new(Arc::clone(device)), oracle, reference)?)
+        }
+        (Place::Gpu(device), Dtype::Bf16) => {
+            Box::new(Scorer::on(&Cuda::<_, Bf16>::new(Arc::clone(device)), oracle, reference)?)
+        }
+    })
 }
 
 /// The folder that a file lies in.

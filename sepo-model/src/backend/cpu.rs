@@ -81,10 +81,15 @@ impl Backend for Cpu {
     type Flat = [f32];
     type Gradient = [f32];
     type Parameters = Parameters;
+    type Loaded<'p> = &'p Parameters;
     type RotaryTables = RotaryCache;
     type Rotation = Rotation;
     type Batch = CpuBatch;
     type Head = CpuHead;
+
+    fn load<'p>(&self, parameters: &'p Parameters) -> Result<&'p Parameters, ModelError> {
+        Ok(parameters)
+    }
 
     fn flat(parameters: &Parameters) -> &[f32] {
         parameters.as_slice()

@@ -17,9 +17,9 @@ pub use cpu::Cpu;
 #[cfg(feature = "cuda")]
 pub use cuda::{Cuda, DeviceBuffer};
 
-use crate::ModelError;
 use crate::architecture::{LinearAt, NormAt};
 use crate::network::{BatchContext, Extent, NormStats, Weights};
+use crate::{ModelError, Parameters};
 
 pub(crate) use cpu::{CpuBatch, RotaryCache};
 
@@ -109,6 +109,8 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
     type Gradient: ?Sized + Debug;
     /// Weights as a caller has them.
     type Parameters;
+    /// Weights that were loaded from the CPU's.
+    type Loaded<'p>: Debug + Borrow<Self::Parameters>;
     /// Cosines and sines, kept from batch to batch.
     type RotaryTables: Debug;
     /// Where tokens stand, with the cosines and sines of their turn.
@@ -118,6 +120,8 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
     /// What the head leaves for its way back, and works in.
     type Head: Default + Debug;
 
+    /// Weights of a model, where the network can read them.
+    fn load<'p>(&self, parameters: &'p Parameters) -> Result<Self::Loaded<'p>, ModelError>;
     /// The flat buffer of weights.
     fn flat(parameters: &Self::Parameters) -> &Self::Flat;
     /// Weights in a flat buffer.

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use machine::{Machine, machines};
 use sepo_kernels::Segments;
 use sepo_kernels::cuda::{Bf16, Float};
-use sepo_model::{Activations, Cuda, Model, Network, SequenceBatch};
+use sepo_model::{Activations, Backend, Cuda, Model, Network, SequenceBatch};
 use support::{CONFIGS, model, pass, relative_l2};
 
 /// Two pairs: of one the responses share a prompt and the last prompt token predicts both; the other has no prompt.
@@ -74,7 +74,7 @@ fn on_device<T: Float>(
     model: &Model,
     request: &Request,
 ) -> (Vec<f64>, Vec<f32>) {
-    let parameters = on.upload(&model.parameters).unwrap();
+    let parameters = on.load(&model.parameters).unwrap();
     let alone = network.logps(&parameters, &request.batch()).unwrap();
     let logps = network.forward(&parameters, &request.batch()).unwrap();
     assert_eq!(alone, logps, "keeping activations changes nothing");

@@ -1,17 +1,19 @@
 //! Two models side by side over the same packed batches.
 
+use std::borrow::Borrow;
+use std::fmt::Debug;
 use std::ops::Range;
 
 use sepo_data::{
     PackItem, PackedBatch, RowPolicy, ScoredPair, ScoredResponse, Side, TokenizedPair, TokenizedResponse,
 };
 use sepo_kernels::Segments;
-use sepo_model::{Activations, Dtype, Model, ModelError, Network, SequenceBatch};
+use sepo_model::{Activations, Backend, Cpu, Dtype, Model, ModelError, Network, SequenceBatch};
 
 use super::ScoreError;
 
 /// What makes scores of pairs: a [`Scorer`], or a [`TokenJudge`](super::TokenJudge).
-pub trait PairScorer {
+pub trait PairScorer: Debug {
     /// The scores of a batch of pairs, in their order.
     ///
     /// # Errors
@@ -20,27 +22,53 @@ pub trait PairScorer {
     fn score(&mut self, pairs: &[TokenizedPair]) -> Result<Vec<ScoredPair>, ScoreError>;
 }
 
-impl PairScorer for Scorer<'_> {
+impl<B: Backend> PairScorer for Scorer<'_, B> {
     fn score(&mut self, pairs: &[TokenizedPair]) -> Result<Vec<ScoredPair>, ScoreError> {
         Scorer::score(self, pairs)
     }
 }
 
-/// An oracle and its reference, ready to score batches.
+/// A model that is asked for log-probabilities.
 #[derive(Debug)]
-pub struct Scorer<'a> {
-    oracle: (&'a Model, Network),
-    reference: (&'a Model, Network),
+struct Judge<'a, B: Backend> {
+    name: &'static str,
+    parameters: B::Loaded<'a>,
+    network: Network<B>,
+}
+
+/// An oracle and its reference, ready to score batches, on the CPU or on another [`Backend`].
+#[derive(Debug)]
+pub struct Scorer<'a, B: Backend = Cpu> {
+    oracle: Judge<'a, B>,
+    reference: Judge<'a, B>,
 }
 
 impl<'a> Scorer<'a> {
-    /// A scorer for these two models.
+    /// A scorer for these two models, on the CPU.
     ///
     /// # Errors
     ///
     /// * [`ScoreError::SameWeights`] where both hold the same weights.
     /// * [`ScoreError::Vocabulary`] where their vocabularies differ in size.
     pub fn new(oracle: &'a Model, reference: &'a Model) -> Result<Self, ScoreError> {
+        Self::on(&Cpu, oracle, reference)
+    }
+
+    /// The same scorer, whose models' matrix products are of this type.
+    #[must_use]
+    pub fn with_dtype(self, dtype: Dtype) -> Self {
+        let change = |judge: Judge<'a, Cpu>| Judge { network: judge.network.with_dtype(dtype), ..judge };
+        Self { oracle: change(self.oracle), reference: change(self.reference) }
+    }
+}
+
+impl<'a, B: Backend> Scorer<'a, B> {
+    /// A scorer for these two models, on a backend that both are loaded to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Scorer::new`], and [`ScoreError::Model`] where one cannot be loaded.
+    pub fn on(on: &B, oracle: &'a Model, reference: &'a Model) -> Result<Self, ScoreError> {
         let vocab = [oracle, reference].map(|model| model.config.vocab);
         if vocab[0] != vocab[1] {
             return Err(ScoreError::Vocabulary { oracle: vocab[0], reference: vocab[1] });
@@ -49,15 +77,13 @@ impl<'a> Scorer<'a> {
         if hash == reference.parameters.content_hash() {
             return Err(ScoreError::SameWeights { hash });
         }
-        let network = |model: &'a Model| (model, Network::new(&model.config, Activations::Recomputed));
-        Ok(Self { oracle: network(oracle), reference: network(reference) })
-    }
-
-    /// The same scorer, whose models' matrix products are of this type.
-    #[must_use]
-    pub fn with_dtype(self, dtype: Dtype) -> Self {
-        let change = |(model, network): (&'a Model, Network)| (model, network.with_dtype(dtype));
-        Self { oracle: change(self.oracle), reference: change(self.reference) }
+        let judge = |name, model: &'a Model| {
+            let parameters =
+                on.load(&model.parameters).map_err(|source| ScoreError::Model { model: name, source })?;
+            let network = Network::on(on.clone(), &model.config, Activations::Recomputed);
+            Ok::<_, ScoreError>(Judge { name, parameters, network })
+        };
+        Ok(Self { oracle: judge("oracle", oracle)?, reference: judge("reference", reference)? })
     }
 
     /// The scores of a batch of pairs, in their order; every prompt runs once through each model.
@@ -73,8 +99,8 @@ impl<'a> Scorer<'a> {
         }
         let items: Vec<PackItem<'_>> = pairs.iter().map(pack_item).collect();
         let packed = PackedBatch::pack(&items, RowPolicy::AllResponse)?;
-        let oracle = logps(&mut self.oracle, "oracle", &packed)?;
-        let reference = logps(&mut self.reference, "reference", &packed)?;
+        let oracle = self.oracle.logps(&packed)?;
+        let reference = self.reference.logps(&packed)?;
         let both = [("oracle", &oracle[..]), ("reference", &reference[..])];
         let scored = pairs.iter().zip(&packed.pairs).map(|(pair, rows)| {
             let chosen = (Side::Chosen, &pair.chosen, rows.chosen.clone());
@@ -100,21 +126,19 @@ pub(super) fn pack_item(pair: &TokenizedPair) -> PackItem<'_> {
     }
 }
 
-fn logps(
-    (model, network): &mut (&Model, Network),
-    name: &'static str,
-    packed: &PackedBatch,
-) -> Result<Vec<f64>, ScoreError> {
-    let failed = |source| ScoreError::Model { model: name, source };
-    let segments = Segments::new(packed.segment_offsets.clone(), packed.segment_parents.clone())
-        .map_err(|source| failed(ModelError::Kernel(source)))?;
-    let batch = SequenceBatch {
-        tokens: &packed.tokens,
-        segments: &segments,
-        row_positions: &packed.row_positions,
-        row_targets: &packed.row_targets,
-    };
-    network.logps(&model.parameters, &batch).map_err(failed)
+impl<B: Backend> Judge<'_, B> {
+    fn logps(&mut self, packed: &PackedBatch) -> Result<Vec<f64>, ScoreError> {
+        let failed = |source| ScoreError::Model { model: self.name, source };
+        let segments = Segments::new(packed.segment_offsets.clone(), packed.segment_parents.clone())
+            .map_err(|source| failed(ModelError::Kernel(source)))?;
+        let batch = SequenceBatch {
+            tokens: &packed.tokens,
+            segments: &segments,
+            row_positions: &packed.row_positions,
+            row_targets: &packed.row_targets,
+        };
+        self.network.logps(self.parameters.borrow(), &batch).map_err(failed)
+    }
 }
 
 fn scored_response(

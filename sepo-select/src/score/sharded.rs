@@ -6,7 +6,7 @@ use std::path::Path;
 use sepo_data::{RowPolicy, ScoredPair, ScoresMeta, ScoresWriter, ShardStore, TokenizeReport, TokenizedPair};
 
 use super::scorer::pack_item;
-use super::{ScoreError, ScoreReport, Scorer};
+use super::{PairScorer, ScoreError, ScoreReport};
 
 /// How pairs are grouped. Both bounds decide the order of sums, and so the last bits of the scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +56,8 @@ impl Default for ShardConfig {
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct ShardedScores<'s, 'm> {
-    scorer: &'s mut Scorer<'m>,
+pub struct ShardedScores<'s> {
+    scorer: &'s mut dyn PairScorer,
     config: ShardConfig,
     store: ShardStore<ScoredPair>,
     meta: ScoresMeta,
@@ -87,10 +87,10 @@ struct OpenShard {
     n_tokens: usize,
 }
 
-impl<'s, 'm> ShardedScores<'s, 'm> {
+impl<'s> ShardedScores<'s> {
     /// Scoring into `store`, with `meta` as the metadata of each shard.
     pub fn new(
-        scorer: &'s mut Scorer<'m>,
+        scorer: &'s mut dyn PairScorer,
         config: ShardConfig,
         store: ShardStore<ScoredPair>,
         meta: ScoresMeta,

@@ -64,21 +64,11 @@ impl<H: Heap, T: Float> Cuda<H, T> {
         Self { heap, scratch: Arc::new(Mutex::new(scratch)), numbers: PhantomData }
     }
 
-    /// Weights on the device, each rounded to `T`.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Device`] where there is not enough memory, or the copy fails.
-    pub fn upload(&self, parameters: &Parameters) -> Result<DeviceBuffer<H, T>, ModelError> {
-        let values: Vec<T> = parameters.as_slice().iter().map(|value| T::of_f32(*value)).collect();
-        Ok(DeviceBuffer::of(self.on(), &values)?)
-    }
-
     /// A gradient of zeros for so many weights.
     ///
     /// # Errors
     ///
-    /// As [`Cuda::upload`].
+    /// [`ModelError::Device`] where there is not enough memory.
     pub fn gradient(&self, n: usize) -> Result<DeviceBuffer<H, f32>, ModelError> {
         let mut gradient = DeviceBuffer::default();
         gradient.zeros(self.on(), n)?;
@@ -136,10 +126,17 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
     type Flat = DeviceBuffer<H, T>;
     type Gradient = DeviceBuffer<H, f32>;
     type Parameters = DeviceBuffer<H, T>;
+    type Loaded<'p> = DeviceBuffer<H, T>;
     type RotaryTables = CudaTables<H>;
     type Rotation = CudaRotation<H>;
     type Batch = CudaBatch<H>;
     type Head = CudaHead<H, T>;
+
+    /// On the device, each rounded to `T`.
+    fn load<'p>(&self, parameters: &'p Parameters) -> Result<Self::Loaded<'p>, ModelError> {
+        let values: Vec<T> = parameters.as_slice().iter().map(|value| T::of_f32(*value)).collect();
+        Ok(DeviceBuffer::of(self.on(), &values)?)
+    }
 
     fn flat(parameters: &Self::Parameters) -> &Self::Flat {
         parameters
