@@ -14,6 +14,7 @@
 
 mod architecture;
 mod backend;
+mod batch;
 mod classifier;
 mod config;
 mod dtype;
@@ -24,14 +25,15 @@ mod init;
 mod network;
 mod parameters;
 
-pub use backend::{Backend, Cpu};
+pub use backend::{Backend, Cpu, MAX_KEPT_LOGITS};
 #[cfg(feature = "cuda")]
 pub use backend::{Cuda, DeviceBuffer};
+pub use batch::SequenceBatch;
 pub use classifier::{PairTokens, ResponseStates, TokenClassifier, classifier_files};
 pub use config::{Biases, Family, Mlp, ModelConfig, Norm, Residual};
 pub use dtype::Dtype;
 pub use error::ModelError;
 pub use folder::{Model, model_files, tokenizer_files};
 pub use generate::{GenerateConfig, generate};
-pub use network::{Activations, Flops, MAX_KEPT_LOGITS, Network, RowValues, SequenceBatch, States};
+pub use network::{Activations, Flops, Network, RowValues, States};
 pub use parameters::{ParameterInfo, Parameters};

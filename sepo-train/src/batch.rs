@@ -7,7 +7,7 @@ use sepo_kernels::Segments;
 use sepo_loss::{LossBatch, Objective, PairRows};
 use sepo_model::{Network, Parameters, SequenceBatch};
 
-use crate::pass::Forward;
+use crate::forward::Forward;
 use crate::{StepWeights, TrainError, TrainExample};
 
 /// Which log-probs are computed.

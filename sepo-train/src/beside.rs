@@ -9,6 +9,7 @@ use sepo_model::{Activations, Model, ModelError, Network, Parameters, States};
 
 use crate::TrainError;
 use crate::batch::Batch;
+use crate::forward::Others;
 
 /// What examples cannot bring, as it takes a whole distribution a token or changes in every step.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,15 +70,6 @@ pub(crate) struct Companion<'a> {
     models: Vec<(Network, &'a Parameters)>,
     /// How far a teacher is moved on, in distances of its two models; a reference is taken as it is.
     boost: Option<f64>,
-}
-
-/// What frozen models say of a batch.
-#[derive(Debug, Default)]
-pub(crate) struct Others {
-    /// Of each model, so scaled that their logits add up to those of the distribution to compare with.
-    states: Vec<States>,
-    /// Of each row, how far the teacher is moved on; empty for a reference.
-    pub(crate) extrapolations: Vec<f64>,
 }
 
 /// Least distance that a teacher is moved on, of the released code: the loss divides by it.

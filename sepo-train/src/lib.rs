@@ -34,6 +34,7 @@ mod examples;
 mod feed;
 mod fingerprint;
 mod footprint;
+mod forward;
 mod gradient;
 mod groups;
 mod guard;

@@ -6,7 +6,8 @@ use sepo_model::{Network, Parameters, RowValues};
 
 use crate::TrainError;
 use crate::batch::Batch;
-use crate::beside::{Companion, Others};
+use crate::beside::Companion;
+use crate::forward::{Forward, Others};
 
 /// A model on batches.
 pub(crate) struct Passes<'p, 'a> {
@@ -15,17 +16,6 @@ pub(crate) struct Passes<'p, 'a> {
     pub(crate) companion: Option<&'p mut Companion<'a>>,
     /// Whether the loss reads how likely two draws of the policy are the same token.
     pub(crate) collisions: bool,
-}
-
-/// What a forward pass made of every row, and what its way back needs.
-#[derive(Debug, Default)]
-pub(crate) struct Forward {
-    pub(crate) values: RowValues,
-    /// Of the frozen models.
-    pub(crate) others: Others,
-    /// Of each row, where they are read.
-    pub(crate) log_collisions: Vec<f64>,
-    pub(crate) flops: u64,
 }
 
 impl Passes<'_, '_> {

@@ -11,10 +11,13 @@ use sepo_kernels::{
     linear_backward_weight, rms_norm, rms_norm_backward, rotary, rotary_backward, swiglu, swiglu_backward,
 };
 
-use super::{Attended, Backend, Done, HeadAt, LinearBack, NormBack, Projected};
+use super::{Attended, Backend, Done, HeadAt, LinearBack, NormBack, NormStats, Projected, Weights};
 use crate::architecture::{LinearAt, NormAt};
-use crate::network::{BatchContext, Extent, MAX_KEPT_LOGITS, NormStats, Weights};
+use crate::batch::{BatchContext, Extent};
 use crate::{ModelError, Parameters};
+
+/// Logits that a forward pass may leave for its backward pass: 256 MB. Beyond that they are computed again.
+pub const MAX_KEPT_LOGITS: usize = 64 << 20;
 
 /// The CPU, with the threads of the current rayon pool. Its operations cannot fail.
 #[derive(Debug, Clone, Copy, Default)]

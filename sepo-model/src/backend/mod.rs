@@ -6,6 +6,8 @@
 mod cpu;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod norm_stats;
+mod weights;
 
 use std::borrow::{Borrow, BorrowMut};
 use std::fmt::Debug;
@@ -13,12 +15,14 @@ use std::ops::Range;
 
 use sepo_kernels::{AttentionShape, Gelu, RotaryConfig, Write};
 
-pub use cpu::Cpu;
+pub use cpu::{Cpu, MAX_KEPT_LOGITS};
 #[cfg(feature = "cuda")]
 pub use cuda::{Cuda, DeviceBuffer};
+pub(crate) use norm_stats::NormStats;
+pub(crate) use weights::Weights;
 
 use crate::architecture::{LinearAt, NormAt};
-use crate::network::{BatchContext, Extent, NormStats, Weights};
+use crate::batch::{BatchContext, Extent};
 use crate::{ModelError, Parameters};
 
 pub(crate) use cpu::{CpuBatch, RotaryCache};

@@ -2,24 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::names::{INDEX, TOKENIZER_FILES};
 use super::read::weight_files;
 use crate::ModelError;
-
-pub(super) const WEIGHTS: &str = "model.safetensors";
-pub(super) const INDEX: &str = "model.safetensors.index.json";
-
-/// What a tokenizer consists of, in every form that `transformers` writes.
-pub(super) const TOKENIZER_FILES: [&str; 9] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "generation_config.json",
-    "vocab.json",
-    "merges.txt",
-];
 
 /// The files of the model folder `dir` that decide what its model computes and how it reads text, those that are there:
 /// `config.json`, the weights (with their index where they lie in shards), the tokenizer's files and its chat template.

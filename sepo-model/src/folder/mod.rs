@@ -2,6 +2,7 @@
 
 mod files;
 mod mapped;
+mod names;
 mod read;
 pub(crate) mod small_file;
 mod write;

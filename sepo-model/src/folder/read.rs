@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::files::{INDEX, WEIGHTS};
 use super::mapped::{self, map};
+use super::names::{INDEX, WEIGHTS};
 use super::small_file::read_json;
 use crate::config::shortened;
 use crate::{ModelConfig, ModelError, ParameterInfo, Parameters};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::Model;
-use super::files::{INDEX, TOKENIZER_FILES, WEIGHTS};
+use super::names::{INDEX, TOKENIZER_FILES, WEIGHTS};
 use crate::ModelError;
 
 /// Folder, within the model's, of files that are being written.

@@ -5,10 +5,9 @@ use sepo_kernels::{KeyValues, Precision, Segments, cached_attention, embedding};
 
 use super::cache::Cache;
 use crate::architecture::Architecture;
-use crate::backend::{Backend, Cpu, CpuBatch, RotaryCache};
-use crate::network::{
-    BatchContext, Block, BlockActivations, BlockPass, Extent, Head, Passing, SequenceBatch, SplitQkv, Weights,
-};
+use crate::backend::{Backend, Cpu, CpuBatch, RotaryCache, Weights};
+use crate::batch::{BatchContext, Extent, SequenceBatch};
+use crate::network::{Block, BlockActivations, BlockPass, Head, Passing, SplitQkv};
 use crate::{Model, ModelError};
 
 /// The state of a group of sequences.

@@ -4,10 +4,11 @@ use std::borrow::BorrowMut;
 
 use sepo_kernels::{AttentionShape, Write};
 
+use super::BlockPass;
 use super::qkv::{QkvMaps, SplitQkv, add_split_gradient};
-use super::{BlockPass, Extent, NormStats, Weights};
 use crate::architecture::{BlockAt, LinearAt, NormAt, QkvAt};
-use crate::backend::{Attended, Backend, Cpu, LinearBack, NormBack, Projected};
+use crate::backend::{Attended, Backend, Cpu, LinearBack, NormBack, NormStats, Projected, Weights};
+use crate::batch::Extent;
 use crate::{ModelConfig, ModelError};
 
 /// What the sublayer computes on its way: `[n_tokens, …]` for keys and values, `[n_outputs, …]` for the rest, which is

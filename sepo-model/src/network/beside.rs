@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use sepo_kernels::{HeadStates, RowGradients};
 
-use super::batch::same_length;
-use super::{Network, Pending, SequenceBatch};
+use super::{Network, Pending};
+use crate::batch::{SequenceBatch, same_length};
 use crate::{ModelError, Parameters};
 
 /// A model's states behind its final norm, at the positions that rows of a batch read, ascending, each once.

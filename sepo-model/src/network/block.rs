@@ -5,9 +5,9 @@ use sepo_kernels::Write;
 use super::attention::{AttentionActivations, AttentionBackward, AttentionLayer, AttentionScratch};
 use super::mlp::{MlpActivations, MlpBackward, MlpLayer, MlpScratch};
 use super::qkv::{QkvMaps, SplitQkv};
-use super::{BatchContext, Extent, NormStats, Weights};
 use crate::architecture::{BlockAt, NormAt};
-use crate::backend::{Backend, Cpu, NormBack};
+use crate::backend::{Backend, Cpu, NormBack, NormStats, Weights};
+use crate::batch::{BatchContext, Extent};
 use crate::{ModelConfig, ModelError, Residual};
 
 /// What a block computes on its way from input to output, but for what is cheap to compute again.

@@ -1,8 +1,8 @@
 //! How many floating-point operations a batch needs.
 
-use super::{BatchContext, Extent};
 use crate::ModelConfig;
 use crate::architecture::{Architecture, BlockAt, LinearAt, MlpAt, QkvAt};
+use crate::batch::{BatchContext, Extent};
 
 /// Floating-point operations that a batch cannot do without: those of matrix products and attention, where a
 /// multiplication and an addition are two.

@@ -8,13 +8,10 @@ use sepo_kernels::{
 };
 
 use super::beside::{RowValues, States};
-use super::{BatchContext, NormStats, Weights};
 use crate::architecture::{Architecture, NormAt};
-use crate::backend::{Backend, Cpu, HeadAt, NormBack};
+use crate::backend::{Backend, Cpu, HeadAt, NormBack, NormStats, Weights};
+use crate::batch::BatchContext;
 use crate::{ModelConfig, ModelError};
-
-/// Logits that a forward pass may leave for its backward pass: 256 MB. Beyond that they are computed again.
-pub const MAX_KEPT_LOGITS: usize = 64 << 20;
 
 /// Final norm and `lm_head`; everything in it is `[needed positions, d_model]`.
 #[derive(Debug)]

@@ -2,10 +2,9 @@
 
 use sepo_kernels::{Gelu, Write};
 
-use super::Weights;
 use crate::ModelError;
 use crate::architecture::MlpAt;
-use crate::backend::{Backend, Cpu, LinearBack};
+use crate::backend::{Backend, Cpu, LinearBack, Weights};
 
 /// Hidden layers of an MLP, `[n, d_ff]` each.
 #[derive(Debug)]

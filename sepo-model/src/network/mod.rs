@@ -1,34 +1,25 @@
 //! The network as one differentiable node: token ids in, one log-probability per requested row out, and the way back.
 
 mod attention;
-mod batch;
 mod beside;
 mod block;
-mod extent;
 mod flops;
 mod head;
 mod mlp;
-mod norm;
 mod pass;
 mod qkv;
-mod weights;
 
-pub(crate) use batch::BatchContext;
-pub use batch::SequenceBatch;
 pub use beside::{RowValues, States};
 pub(crate) use block::{Block, BlockActivations, BlockPass, Passing};
-pub(crate) use extent::Extent;
 pub use flops::Flops;
 pub(crate) use head::Head;
-pub use head::MAX_KEPT_LOGITS;
-pub(crate) use norm::NormStats;
 pub(crate) use qkv::SplitQkv;
-pub(crate) use weights::Weights;
 
 use sepo_kernels::Precision;
 
 use crate::architecture::Architecture;
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Backend, Cpu, Weights};
+use crate::batch::{BatchContext, Extent, SequenceBatch};
 use crate::{Dtype, ModelConfig, ModelError, Parameters};
 use block::BlockScratch;
 

@@ -1,12 +1,9 @@
 //! The way through all blocks and back.
 
-use super::batch::same_length;
-use super::{
-    Activations, BatchContext, BlockActivations, BlockPass, Extent, Flops, Network, Pending, SequenceBatch,
-    Weights,
-};
+use super::{Activations, BlockActivations, BlockPass, Flops, Network, Pending};
 use crate::ModelError;
-use crate::backend::Backend;
+use crate::backend::{Backend, Weights};
+use crate::batch::{BatchContext, Extent, SequenceBatch, same_length};
 
 impl<B: Backend> Network<B> {
     /// What a batch asks for, checked, and what the backend has made of it.

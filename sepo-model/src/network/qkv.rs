@@ -2,10 +2,9 @@
 
 use std::borrow::Borrow;
 
-use super::Weights;
 use crate::ModelError;
 use crate::architecture::{LinearAt, QkvAt};
-use crate::backend::{Backend, Cpu};
+use crate::backend::{Backend, Cpu, Weights};
 
 /// Three maps taken out of one whose rows are, head by head, that head's query, key and value. Unused where a model has
 /// three maps anyway.

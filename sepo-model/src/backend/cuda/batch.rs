@@ -9,7 +9,7 @@ use sepo_kernels::cuda::{
 use sepo_kernels::{RotaryConfig, RotaryTable};
 
 use super::DeviceBuffer;
-use crate::network::{BatchContext, Extent};
+use crate::batch::{BatchContext, Extent};
 
 /// Cosines and sines on a device.
 struct Angles<H: Heap> {

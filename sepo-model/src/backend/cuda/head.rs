@@ -10,7 +10,7 @@ use sepo_kernels::cuda::{
 
 use super::{Cuda, DeviceBuffer};
 use crate::backend::HeadAt;
-use crate::network::BatchContext;
+use crate::batch::BatchContext;
 
 /// What the head leaves for its way back, and works in.
 pub struct CudaHead<H: Heap, T: Float> {

@@ -17,9 +17,9 @@ use sepo_kernels::{AttentionShape, Gelu, LinearShape, RotaryConfig, Write};
 
 pub use buffer::DeviceBuffer;
 
-use super::{Attended, Backend, Done, HeadAt, LinearBack, NormBack, Projected};
+use super::{Attended, Backend, Done, HeadAt, LinearBack, NormBack, NormStats, Projected, Weights};
 use crate::architecture::{LinearAt, NormAt};
-use crate::network::{BatchContext, Extent, NormStats, Weights};
+use crate::batch::{BatchContext, Extent};
 use crate::{ModelError, Parameters};
 use batch::{CudaBatch, CudaRotation, CudaTables};
 use head::CudaHead;

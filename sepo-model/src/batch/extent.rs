@@ -19,12 +19,12 @@ impl Extent {
         (self == Self::Needed).then_some(&context.needed)
     }
 
-    pub(super) fn n_outputs(self, context: &BatchContext) -> usize {
+    pub(crate) fn n_outputs(self, context: &BatchContext) -> usize {
         self.tokens(context).map_or(context.n_tokens(), <[u32]>::len)
     }
 
     /// Where the tokens of the output stand in their sequences.
-    pub(super) fn positions(self, context: &BatchContext) -> &[u32] {
+    pub(crate) fn positions(self, context: &BatchContext) -> &[u32] {
         if self == Self::All { &context.positions } else { &context.needed_positions }
     }
 

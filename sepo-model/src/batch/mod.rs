@@ -1,8 +1,12 @@
 //! What a batch asks for, checked once, and what every layer needs to know of it.
 
+mod extent;
+
 use sepo_kernels::{Rows, Segments};
 
 use crate::ModelError;
+
+pub(crate) use extent::Extent;
 
 /// A flat run of tokens, its segments, and the rows for which a log-probability is wanted.
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +111,6 @@ impl BatchContext {
     }
 }
 
-pub(super) fn same_length(what: &'static str, found: usize, expected: usize) -> Result<(), ModelError> {
+pub(crate) fn same_length(what: &'static str, found: usize, expected: usize) -> Result<(), ModelError> {
     if found == expected { Ok(()) } else { Err(ModelError::BatchShape { what, found, expected }) }
 }
