@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Input, LossError};
-use crate::form::CompositionForm;
+use crate::error::Input;
 use crate::link::Link;
 use crate::margin::Margin;
 use crate::partition::{Pairing, Partition, UnitSum};
@@ -26,7 +25,7 @@ use crate::transform::Transform;
 /// or `φ` of both rewards `β h(U)` in place of `φ(z)`, where responses are not compared with each other
 /// ([`Comparison::Sides`]). What a paper adds is a variant of one of these enums. [`Composition::default`] is DPO with β = 0.1.
 ///
-/// It has a written form, the [`CompositionForm`]; keys that are left out are those of the default.
+/// It has a written form, the [`CompositionForm`](crate::CompositionForm); keys that are left out are those of the default.
 ///
 /// Weights of a constant `c` instead of 1 are the same as `c · β` where `N` is 1, and change nothing where `N` is their sum:
 /// compare methods at the same *effective* β, β times the mean weight.
@@ -54,8 +53,7 @@ use crate::transform::Transform;
 /// assert_eq!(evaluation.dlogps[0], 0.0); // not selected
 /// # Ok::<(), sepo_loss::LossError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(into = "CompositionForm", try_from = "CompositionForm")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Composition {
     /// `u_t`.
     pub statistic: Statistic,
@@ -195,15 +193,5 @@ impl Composition {
             Divergence::None => false,
             Divergence::Forward { detach, .. } | Divergence::Reverse { detach, .. } => detach != Detach::Both,
         }
-    }
-
-    /// Nothing, if every setting has a meaning and the parts go together. `objective` is the name for errors.
-    ///
-    /// # Errors
-    ///
-    /// * [`LossError::SettingOutOfRange`] names the first setting out of its range.
-    /// * [`LossError::Composition`] where two parts exclude each other.
-    pub fn check(&self, objective: &'static str) -> Result<(), LossError> {
-        crate::composition_check::check(self, objective)
     }
 }

@@ -11,25 +11,33 @@ use crate::side_link::{Baseline, SideLink};
 use crate::statistic::{Divergence, Statistic};
 use crate::transform::Transform;
 
-pub(crate) fn check(composition: &Composition, objective: &'static str) -> Result<(), LossError> {
-    for (part, (setting, value, range)) in settings(composition) {
-        let accepted = match range {
-            Range::Finite => value.is_finite(),
-            Range::Positive => value > 0.0 && value.is_finite(),
-            Range::NotNegative => value >= 0.0 && value.is_finite(),
-            Range::NotZero => value != 0.0 && value.is_finite(),
-            Range::Smoothing => (0.0..0.5).contains(&value),
-            Range::OpenSmoothing => value > 0.0 && value < 0.5,
-            Range::Probability => (0.0..=1.0).contains(&value),
-        };
-        if !accepted {
-            let accepted = range.words();
-            return Err(LossError::SettingOutOfRange { objective, setting, part, value, accepted });
+impl Composition {
+    /// Nothing, if every setting has a meaning and the parts go together. `objective` is the name for errors.
+    ///
+    /// # Errors
+    ///
+    /// * [`LossError::SettingOutOfRange`] names the first setting out of its range.
+    /// * [`LossError::Composition`] where two parts exclude each other.
+    pub fn check(&self, objective: &'static str) -> Result<(), LossError> {
+        for (part, (setting, value, range)) in settings(self) {
+            let accepted = match range {
+                Range::Finite => value.is_finite(),
+                Range::Positive => value > 0.0 && value.is_finite(),
+                Range::NotNegative => value >= 0.0 && value.is_finite(),
+                Range::NotZero => value != 0.0 && value.is_finite(),
+                Range::Smoothing => (0.0..0.5).contains(&value),
+                Range::OpenSmoothing => value > 0.0 && value < 0.5,
+                Range::Probability => (0.0..=1.0).contains(&value),
+            };
+            if !accepted {
+                let accepted = range.words();
+                return Err(LossError::SettingOutOfRange { objective, setting, part, value, accepted });
+            }
         }
-    }
-    match conflict(composition) {
-        Some((part, reason)) => Err(LossError::Composition { objective, part, reason }),
-        None => Ok(()),
+        match conflict(self) {
+            Some((part, reason)) => Err(LossError::Composition { objective, part, reason }),
+            None => Ok(()),
+        }
     }
 }
 

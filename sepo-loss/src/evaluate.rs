@@ -2,7 +2,8 @@
 
 use dfdx::prelude::*;
 
-use crate::batch::{CheckedBatch, LossBatch};
+use crate::batch::LossBatch;
+use crate::checked_batch::CheckedBatch;
 use crate::composition::Weighting;
 use crate::constant::PerRow;
 use crate::distillation::distillation;

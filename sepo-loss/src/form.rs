@@ -1,6 +1,7 @@
 //! A composition as keys of a table.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::composition::{Comparison, Composition, PairWeight, Weighting};
 use crate::error::LossError;
@@ -178,5 +179,17 @@ impl TryFrom<CompositionForm> for Composition {
 
     fn try_from(form: CompositionForm) -> Result<Self, LossError> {
         form.over(Self::default())
+    }
+}
+
+impl Serialize for Composition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        CompositionForm::from(*self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Composition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(CompositionForm::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

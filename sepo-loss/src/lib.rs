@@ -67,6 +67,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod checked_batch;
 mod classification;
 mod composition;
 mod composition_check;

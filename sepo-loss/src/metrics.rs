@@ -1,6 +1,7 @@
 //! What training wants to see of each pair.
 
-use crate::batch::{CheckedBatch, PairRows};
+use crate::batch::PairRows;
+use crate::checked_batch::CheckedBatch;
 use crate::error::{Input, Side};
 use crate::objective::Objective;
 use crate::reduction::Reduction;
