@@ -198,11 +198,9 @@ impl From<sepo_train::TrainError> for CliError {
             return Self { exit: Exit::Usage, report: crate::advice::with_help(error, help) };
         }
         let exit = match &error {
-            E::InvalidConfig { .. }
-            | E::NoReference { .. }
-            | E::NoEvaluation
-            | E::InputUnknown { .. }
-            | E::WeightsLearned { .. } => Exit::Usage,
+            E::InvalidConfig { .. } | E::NoReference { .. } | E::NoEvaluation | E::WeightsLearned { .. } => {
+                Exit::Usage
+            }
             E::Lock(lock) => exit_of_lock(lock),
             _ => Exit::Data,
         };

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sepo_data::{PackItem, PackedBatch, RowPolicy, Side, plan_batches};
 use sepo_kernels::Segments;
-use sepo_loss::{LossBatch, Objective, PairRows};
+use sepo_loss::{Input, LossBatch, Objective, PairRows};
 use sepo_model::{Network, Parameters, SequenceBatch};
 
 use crate::forward::Forward;
@@ -50,6 +50,19 @@ fn reads_rewards(objective: &Objective) -> bool {
     objective.composition().is_some_and(|loss| loss.regularizers.token_reward.is_some())
 }
 
+/// The number of each token's run: tokens next to each other of one weight are one, all of a response without weights are.
+fn runs(tokens: &[usize], weights: Option<&[f32]>) -> Vec<u32> {
+    let mut number = 0;
+    let ends = |pair: &[usize]| {
+        pair[1] != pair[0] + 1 || weights.is_some_and(|weights| weights[pair[0]] != weights[pair[1]])
+    };
+    let next = tokens.windows(2).map(|pair| {
+        number += u32::from(ends(pair));
+        number
+    });
+    tokens.first().map(|_| 0).into_iter().chain(next).collect()
+}
+
 /// Several examples in one forward pass.
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
@@ -59,6 +72,8 @@ pub(crate) struct Batch<'a> {
     weights: Vec<f64>,
     reference: Option<Vec<f64>>,
     rewards: Option<Vec<f64>>,
+    /// Of every row, the part of its response that it belongs to.
+    parts: Option<Vec<u32>>,
     /// Whether the weights say more than that all tokens count 1, for each side of each example.
     weighted: Vec<[bool; 2]>,
     pub(crate) pairs: Vec<PairRows>,
@@ -78,6 +93,7 @@ impl<'a> Batch<'a> {
             weights: vec![1.0; packed.row_targets.len()],
             reference: None,
             rewards: None,
+            parts: None,
             weighted: Vec::with_capacity(examples.len()),
             pairs: Vec::with_capacity(examples.len()),
             examples,
@@ -92,6 +108,8 @@ impl<'a> Batch<'a> {
     fn fill(&mut self, objective: &Objective, choice: RowChoice) {
         let mut reference = vec![0.0; self.n_rows()];
         let mut rewards = reads_rewards(objective).then(|| vec![0.0; self.n_rows()]);
+        let reads_parts = objective.inputs().contains(&Input::Segments);
+        let mut parts = reads_parts.then(|| vec![0; self.n_rows()]);
         for (example, packed) in self.examples.iter().zip(&self.packed.pairs) {
             for (side, rows) in Side::BOTH.into_iter().zip([&packed.chosen, &packed.rejected]) {
                 if !choice.takes(side, objective) {
@@ -99,6 +117,9 @@ impl<'a> Batch<'a> {
                 }
                 let tokens = choice.tokens(example, side, objective);
                 assert_eq!(tokens.len(), rows.len(), "packing left out rows of {side}");
+                if let Some(parts) = &mut parts {
+                    parts[rows.clone()].copy_from_slice(&runs(&tokens, example.weights(side)));
+                }
                 for (row, token) in rows.clone().zip(tokens) {
                     match (example.weights(side), &mut rewards) {
                         (Some(weights), None) => self.weights[row] = f64::from(weights[token]),
@@ -122,6 +143,7 @@ impl<'a> Batch<'a> {
             self.reference = Some(reference);
         }
         self.rewards = rewards;
+        self.parts = parts;
     }
 
     /// Multiplies the weights of tokens that count by those that the step makes.
@@ -196,9 +218,9 @@ impl<'a> Batch<'a> {
             token_rewards: self.rewards.as_deref(),
             extrapolations: there(&others.extrapolations),
             log_collisions: there(log_collisions),
+            segments: self.parts.as_deref(),
             weights: &self.weights,
             pairs: &self.pairs,
-            ..LossBatch::default()
         }
     }
 
@@ -275,6 +297,8 @@ pub(crate) fn split<'a>(
 
 #[cfg(test)]
 mod tests {
+    use sepo_loss::{Composition, Partition};
+
     use super::*;
 
     fn pair(n_prompt: usize, n_chosen: usize, n_rejected: usize) -> TrainExample {
@@ -300,6 +324,19 @@ mod tests {
         assert!(contributes(&example, &Objective::Sft));
         assert!(!contributes(&TrainExample::text(0, vec![4]), &Objective::Sft));
         assert!(contributes(&TrainExample::text(0, vec![4, 5]), &Objective::Sft));
+    }
+
+    #[test]
+    fn runs_of_one_weight_are_the_parts_of_a_response() {
+        assert_eq!(runs(&[0, 1, 2, 4, 5], Some(&[0.5, 0.5, 2.0, 0.0, 2.0, 2.0])), [0, 0, 1, 2, 2]);
+        assert_eq!(runs(&[1, 2, 3], None), [0, 0, 0]);
+        assert_eq!(runs(&[], None), [0_u32; 0]);
+        let mut example = pair(2, 3, 2);
+        example.chosen_weights = Some(vec![1.0, 0.5, 0.5]);
+        let parts = Composition { partition: Partition::Segment, ..Composition::default() };
+        let parts = Objective::composed("parts", parts);
+        let batch = Batch::new(vec![&example], &parts, RowChoice::Weighted).unwrap();
+        assert_eq!(batch.parts.as_deref(), Some(&[0, 1, 1, 0, 0][..]));
     }
 
     #[test]

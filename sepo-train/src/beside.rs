@@ -163,23 +163,20 @@ pub(crate) fn reads_collisions(objective: &Objective) -> bool {
 ///
 /// # Errors
 ///
-/// [`TrainError::InputUnknown`] for segments, [`TrainError::WeightsLearned`] for weights that are to get a gradient.
+/// [`TrainError::WeightsLearned`] for weights that are to get a gradient.
 ///
 /// # Examples
 ///
 /// ```
-/// use sepo_loss::{Composition, Objective, Partition};
+/// use sepo_loss::{Composition, Objective, Weighting};
 ///
-/// let parts = Composition { partition: Partition::Segment, ..Composition::default() };
-/// assert!(sepo_train::check_inputs(&Objective::composed("parts", parts)).is_err());
+/// let learned = Composition { weighting: Weighting::Learned, ..Composition::default() };
+/// assert!(sepo_train::check_inputs(&Objective::composed("sparse-po", learned)).is_err());
 /// assert!(sepo_train::check_inputs(&Objective::Sft).is_ok());
 /// ```
 pub fn check_inputs(objective: &Objective) -> Result<(), TrainError> {
     if objective.composition().is_some_and(|loss| loss.weighting == Weighting::Learned) {
         return Err(TrainError::WeightsLearned { objective: objective.name() });
     }
-    match objective.inputs().into_iter().find(|input| *input == Input::Segments) {
-        Some(input) => Err(TrainError::InputUnknown { objective: objective.name(), input }),
-        None => Ok(()),
-    }
+    Ok(())
 }

@@ -104,14 +104,6 @@ pub enum TrainError {
         /// Of the frozen model.
         found: usize,
     },
-    /// The objective reads what no example and no pass brings.
-    #[error("`{objective}` reads one {input} a token, which training does not have")]
-    InputUnknown {
-        /// Name of the objective.
-        objective: &'static str,
-        /// The array.
-        input: sepo_loss::Input,
-    },
     /// The objective has a gradient for weights that a model makes, and here weights are constants.
     #[error("`{objective}` learns the weights of tokens, and training takes them as they are")]
     WeightsLearned {

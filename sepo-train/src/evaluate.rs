@@ -91,7 +91,7 @@ pub fn evaluate_pairs<'a>(
 /// # Errors
 ///
 /// Those of [`evaluate_pairs`]; [`TrainError::NoReferenceModel`], [`TrainError::NoTeacher`], [`TrainError::OtherVocabulary`],
-/// [`TrainError::InputUnknown`], [`TrainError::WeightsLearned`], [`TrainError::StepWeights`] where the objective and what is beside it do not go together.
+/// [`TrainError::WeightsLearned`], [`TrainError::StepWeights`] where the objective and what is beside it do not go together.
 pub fn evaluate_pairs_beside<'a>(
     model: &Model,
     examples: impl Into<Examples<'a>>,

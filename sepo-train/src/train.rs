@@ -114,7 +114,7 @@ pub struct TrainOutcome {
 ///
 /// * [`TrainError::InvalidConfig`], [`TrainError::NoExamples`], [`TrainError::NoReference`], [`TrainError::Length`],
 ///   [`TrainError::NotFinite`], [`TrainError::WeightWithoutPrompt`], [`TrainError::Loss`] before anything is touched.
-/// * [`TrainError::NoReferenceModel`], [`TrainError::NoTeacher`], [`TrainError::OtherVocabulary`], [`TrainError::InputUnknown`], [`TrainError::WeightsLearned`] where the objective reads what
+/// * [`TrainError::NoReferenceModel`], [`TrainError::NoTeacher`], [`TrainError::OtherVocabulary`], [`TrainError::WeightsLearned`] where the objective reads what
 ///   is not there; [`TrainError::StepWeights`] where weights of a step are no weights.
 /// * [`TrainError::NoEvaluation`] where the best checkpoint is to be kept and there is nothing to evaluate on.
 /// * [`TrainError::Lock`] where another run goes on in `dir`.

@@ -146,13 +146,6 @@ fn what_an_objective_reads_and_is_not_there_is_named() {
     let data = TrainData::new(&pairs).with_beside(beside);
     let error = run(&mut model(1, 11), data, &preset("tdpo1", &[]), &config(1)).unwrap_err();
     assert!(matches!(error, TrainError::OtherVocabulary { expected: 11, found: 13 }), "{error}");
-    let composition = sepo_loss::Composition {
-        partition: sepo_loss::Partition::Segment,
-        ..sepo_loss::Composition::default()
-    };
-    let parts = Objective::composed("parts", composition);
-    let error = run(&mut model(1, 11), TrainData::new(&pairs), &parts, &config(1)).unwrap_err();
-    assert!(matches!(error, TrainError::InputUnknown { objective: "parts", .. }), "{error}");
     let learned = sepo_loss::Composition {
         weighting: sepo_loss::Weighting::Learned,
         ..sepo_loss::Composition::default()

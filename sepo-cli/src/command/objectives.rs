@@ -101,8 +101,9 @@ fn need(input: Input) -> Option<String> {
         | Input::Weights
         | Input::TokenRewards
         | Input::Extrapolations
-        | Input::LogCollisions => None,
-        Input::Segments => Some(format!("one {input} a token")),
+        | Input::LogCollisions
+        // Runs of tokens of one weight.
+        | Input::Segments => None,
     }
 }
 

@@ -33,7 +33,6 @@ const OBJECTIVE_FILES: &[Case] = &[
     file!("a reference that is not given", "[objective]\nlink = \"hinge\"\n"),
     file!("a selection that is not given", "[objective]\nname = \"simpo\"\nweights = \"selection\"\n"),
     file!("weights that training does not learn", "[objective]\nname = \"cpo\"\nweighting = \"learned\"\n"),
-    file!("segments that training does not have", "[objective]\nname = \"cpo\"\npartition = \"segment\"\n"),
     Case {
         what: "a selection without the share that a composition divides by",
         before: |world| {

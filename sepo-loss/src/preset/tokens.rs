@@ -6,6 +6,7 @@ use crate::composition::Composition;
 use crate::link::Link;
 use crate::margin::Margin;
 use crate::objective::{Normalizer, Objective};
+use crate::partition::{Pairing, Partition};
 use crate::regularizer::{Regularizers, TokenReward};
 use crate::statistic::{Detach, Divergence, Statistic};
 
@@ -142,6 +143,19 @@ pub(super) const PRESETS: &[Preset] = &[
         weights: WeightSource::Selection("weights import"),
         note: "Annotated sentences: those that are right of the chosen response, those that are wrong of the rejected one.",
         build: |v| weighted("mask-dpo", v),
+    },
+    Preset {
+        name: "2d-dpo",
+        title: "2D-DPO by groups",
+        paper: "arXiv 2410.19720, eq. 6",
+        formula: "Σ_k −log σ(β w_k R_w,k − β w_k' R_l,k'),  k the chosen segments from the highest weight, k' the rejected ones from the lowest, until one side ends",
+        settings: &[BETA],
+        weights: WeightSource::Selection("weights import"),
+        note: "Segments are runs of tokens of one weight. A weight is that of its own side; the paper leaves the sign of low scores open. Its vanilla form is `mask-dpo` with scores of spans.",
+        build: |v| {
+            let parts = Composition { partition: Partition::Segment, pairing: Pairing::ByWeight, ..dpo(v) };
+            Objective::composed("2d-dpo", parts)
+        },
     },
     Preset {
         name: "asr",
