@@ -163,7 +163,6 @@ pub enum ModelError {
         expected: &'static str,
     },
     /// The GPU, its driver or one of its libraries failed.
-    #[cfg(feature = "cuda")]
     #[error("run the network on the GPU")]
     Device(#[from] sepo_kernels::cuda::DeviceError),
     /// A kernel refused its input.

@@ -25,9 +25,7 @@ mod init;
 mod network;
 mod parameters;
 
-pub use backend::{Backend, Cpu, MAX_KEPT_LOGITS};
-#[cfg(feature = "cuda")]
-pub use backend::{Cuda, DeviceBuffer};
+pub use backend::{Backend, Cpu, Cuda, DeviceBuffer, MAX_KEPT_LOGITS};
 pub use batch::SequenceBatch;
 pub use classifier::{PairTokens, ResponseStates, TokenClassifier, classifier_files};
 pub use config::{Biases, Family, Mlp, ModelConfig, Norm, Residual};

@@ -7,7 +7,7 @@ use super::error::failed;
 use super::memory::DeviceMemory;
 use super::placed::PlanMemory;
 use super::{
-    DeviceError, Element, Executor, ExecutorId, Kernel, Launch, MatrixProduct, Plan, Source, compiled,
+    DeviceError, Element, Executor, ExecutorId, Heap, Kernel, Launch, MatrixProduct, Plan, Source, compiled,
     probe_cublaslt, probe_driver, probe_nvrtc, sources,
 };
 use cudarc::driver::sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
@@ -129,8 +129,8 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Driver`] where there is not enough, or the driver fails.
     pub fn memory<T: Element>(&self, values: &[T]) -> Result<DeviceMemory<T>, DeviceError> {
-        let mut memory = DeviceMemory::unset((&self.stream, self.id), values.len())?;
-        memory.write(values)?;
+        let mut memory = self.allocate(values.len())?;
+        self.upload(values, memory.slice_mut())?;
         Ok(memory)
     }
 
@@ -139,8 +139,8 @@ impl Device {
     /// # Errors
     /// As [`memory`](Self::memory).
     pub fn zeros<T: Element>(&self, n: usize) -> Result<DeviceMemory<T>, DeviceError> {
-        let mut memory = DeviceMemory::unset((&self.stream, self.id), n)?;
-        memory.fill_zero()?;
+        let mut memory = self.allocate(n)?;
+        self.zero(memory.slice_mut())?;
         Ok(memory)
     }
 

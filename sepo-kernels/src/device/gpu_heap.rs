@@ -56,7 +56,7 @@ impl Heap for Device {
         }
         self.bind()?;
         // SAFETY: the view is memory of this device, borrowed to be written, with as many values. They are read before this
-        // returns, as the stream is waited for.
+        // returns, as the stream is waited for: a copy from memory that the driver has pinned may go on behind the call.
         unsafe { result::memcpy_htod_async(to.address(), values, self.stream.cu_stream()) }
             .map_err(failed("copying to the device"))?;
         self.synchronize()

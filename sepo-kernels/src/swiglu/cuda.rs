@@ -35,23 +35,9 @@ pub fn swiglu<T: Float>(
     if n_rows == 0 {
         return Ok(());
     }
-    let launch = Launch {
-        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_f32", "swiglu_bf16") },
-        grid: [blocks_of(n_rows * d.div_ceil(T::WIDTH), THREADS), 1, 1],
-        block: THREADS,
-        shared_bytes: 0,
-        args: &[
-            Arg::read(gate_up),                         // const T *gate
-            Arg::read(gate_up.range(d..gate_up.len())), // const T *up
-            Arg::write(&mut out),                       // T *out
-            Arg::count(n_rows),                         // u32 n_rows
-            Arg::count(d),                              // u32 d
-            Arg::count(2 * d),                          // u32 stride
-        ],
-    };
-    // SAFETY: the list is the kernel's; rows of `gate` and `up` start 2 d apart, up's d values behind gate's, so that both
-    // end within `gate_up`; each thread writes values of `out` of its own.
-    unsafe { on.launch(&launch) }
+    let (gate, up) = (gate_up, gate_up.range(d..gate_up.len()));
+    // SAFETY: rows of `gate` and `up` start 2 d apart, up's d values behind gate's, so that both end within `gate_up`.
+    unsafe { forward(on, gate, up, &mut out, Rows { n_rows, d, stride: 2 * d }) }
 }
 
 /// As [`swiglu_backward`](crate::swiglu_backward) on the CPU, in place: `gate_up` becomes its gradient
@@ -75,25 +61,9 @@ pub fn swiglu_backward<T: Float>(
         return Ok(());
     }
     let (gate, up) = (gate_up.as_slice(), gate_up.as_slice().range(d..gate_up.len()));
-    let launch = Launch {
-        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_backward_f32", "swiglu_backward_bf16") },
-        grid: [blocks_of(n_rows * d.div_ceil(T::WIDTH), THREADS), 1, 1],
-        block: THREADS,
-        shared_bytes: 0,
-        args: &[
-            Arg::read(gate),            // const T *gate
-            Arg::read(up),              // const T *up
-            Arg::read(dout),            // const T *dout
-            Arg::Write(gate.pointer()), // T *dgate
-            Arg::Write(up.pointer()),   // T *dup
-            Arg::count(n_rows),         // u32 n_rows
-            Arg::count(d),              // u32 d
-            Arg::count(2 * d),          // u32 stride
-        ],
-    };
-    // SAFETY: the list is the kernel's; `gate_up` is borrowed to be written, and each thread reads its values of it before
-    // it writes them and touches no other's.
-    unsafe { on.launch(&launch) }
+    let gradients = [gate, up].map(|slice| Arg::Write(slice.pointer()));
+    // SAFETY: as in the forward pass; `gate_up` is borrowed to be written.
+    unsafe { backward(on, [gate, up, dout], gradients, Rows { n_rows, d, stride: 2 * d }) }
 }
 
 /// The same as [`swiglu`], of a gate and an up that are apart, as long as `out`
@@ -115,22 +85,8 @@ pub fn swiglu_apart<T: Float>(
         return Ok(());
     }
     let d = out.len();
-    let launch = Launch {
-        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_f32", "swiglu_bf16") },
-        grid: [blocks_of(d.div_ceil(T::WIDTH), THREADS), 1, 1],
-        block: THREADS,
-        shared_bytes: 0,
-        args: &[
-            Arg::read(gate),      // const T *gate
-            Arg::read(up),        // const T *up
-            Arg::write(&mut out), // T *out
-            Arg::count(1),        // u32 n_rows
-            Arg::count(d),        // u32 d
-            Arg::count(d),        // u32 stride
-        ],
-    };
-    // SAFETY: the list is the kernel's; all three are one row of d values, and each thread writes values of its own.
-    unsafe { on.launch(&launch) }
+    // SAFETY: all three are one row of d values.
+    unsafe { forward(on, gate, up, &mut out, Rows { n_rows: 1, d, stride: d }) }
 }
 
 /// The gradients of [`swiglu_apart`]; all five are of one length
@@ -154,23 +110,74 @@ pub fn swiglu_apart_backward<T: Float>(
         return Ok(());
     }
     let d = gate.len();
+    let gradients = [Arg::write(&mut dgate), Arg::write(&mut dup)];
+    // SAFETY: all five are one row of d values.
+    unsafe { backward(on, [gate, up, dout], gradients, Rows { n_rows: 1, d, stride: d }) }
+}
+
+/// Rows of `d` values of gate and up, `stride` apart; those of the rest follow each other
+struct Rows {
+    n_rows: usize,
+    d: usize,
+    stride: usize,
+}
+
+/// # Safety
+/// `gate` and `up` must have such rows, and `out` as many values.
+#[expect(unsafe_code, reason = "a launch")]
+unsafe fn forward<T: Float>(
+    on: &impl Executor,
+    gate: Slice<'_, T>,
+    up: Slice<'_, T>,
+    out: &mut SliceMut<'_, T>,
+    Rows { n_rows, d, stride }: Rows,
+) -> Result<(), DeviceError> {
     let launch = Launch {
-        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_backward_f32", "swiglu_backward_bf16") },
-        grid: [blocks_of(d.div_ceil(T::WIDTH), THREADS), 1, 1],
+        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_f32", "swiglu_bf16") },
+        grid: [blocks_of(n_rows * d.div_ceil(T::WIDTH), THREADS), 1, 1],
         block: THREADS,
         shared_bytes: 0,
         args: &[
-            Arg::read(gate),        // const T *gate
-            Arg::read(up),          // const T *up
-            Arg::read(dout),        // const T *dout
-            Arg::write(&mut dgate), // T *dgate
-            Arg::write(&mut dup),   // T *dup
-            Arg::count(1),          // u32 n_rows
-            Arg::count(d),          // u32 d
-            Arg::count(d),          // u32 stride
+            Arg::read(gate),    // const T *gate
+            Arg::read(up),      // const T *up
+            Arg::write(out),    // T *out
+            Arg::count(n_rows), // u32 n_rows
+            Arg::count(d),      // u32 d
+            Arg::count(stride), // u32 stride
         ],
     };
-    // SAFETY: the list is the kernel's; all five are one row of d values, and each thread writes values of its own.
+    // SAFETY: the list is the kernel's; rows are the caller's, and each thread writes values of `out` of its own.
+    unsafe { on.launch(&launch) }
+}
+
+/// # Safety
+/// `gate`, `up` and what is written must have such rows, which may be written, and `dout` as many values. A gradient may be where
+/// its own values are.
+#[expect(unsafe_code, reason = "a launch")]
+unsafe fn backward<T: Float>(
+    on: &impl Executor,
+    [gate, up, dout]: [Slice<'_, T>; 3],
+    [dgate, dup]: [Arg; 2],
+    Rows { n_rows, d, stride }: Rows,
+) -> Result<(), DeviceError> {
+    let launch = Launch {
+        kernel: Kernel { source: &SOURCE, name: T::pick("swiglu_backward_f32", "swiglu_backward_bf16") },
+        grid: [blocks_of(n_rows * d.div_ceil(T::WIDTH), THREADS), 1, 1],
+        block: THREADS,
+        shared_bytes: 0,
+        args: &[
+            Arg::read(gate),    // const T *gate
+            Arg::read(up),      // const T *up
+            Arg::read(dout),    // const T *dout
+            dgate,              // T *dgate
+            dup,                // T *dup
+            Arg::count(n_rows), // u32 n_rows
+            Arg::count(d),      // u32 d
+            Arg::count(stride), // u32 stride
+        ],
+    };
+    // SAFETY: the list is the kernel's; rows are the caller's, and each thread reads its values before it writes them and touches
+    // no other's.
     unsafe { on.launch(&launch) }
 }
 

@@ -16,7 +16,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub(crate) enum Machine {
     Cpu(Rc<OnCpu>),
-    Gpu(Box<Device>),
+    Gpu(Rc<Device>),
 }
 
 /// All machines there are: without a C++ compiler no CPU, and a GPU where one can be opened, unless a test is for races
@@ -26,7 +26,7 @@ pub(crate) enum Machine {
 pub(crate) fn machines() -> Vec<Machine> {
     let mut machines: Vec<Machine> = [1, 77].into_iter().filter_map(OnCpu::new).map(Machine::cpu).collect();
     match Device::new(0) {
-        Ok(device) => machines.push(Machine::Gpu(Box::new(device))),
+        Ok(device) => machines.push(Machine::Gpu(Rc::new(device))),
         Err(reason) => {
             assert!(
                 std::env::var_os("SEPO_REQUIRE_CUDA").is_none(),
@@ -48,7 +48,7 @@ pub(crate) fn said_by(call: impl FnOnce() -> Result<(), DeviceError>) -> String 
 #[derive(Debug)]
 pub(crate) enum Memory<T: Element> {
     Cpu { on: Rc<OnCpu>, address: u64, len: usize },
-    Gpu(DeviceMemory<T>),
+    Gpu { on: Rc<Device>, memory: DeviceMemory<T> },
 }
 
 impl Machine {
@@ -81,7 +81,7 @@ impl<T: Element> Memory<T> {
         match self {
             // SAFETY: the process has allocated as many values, as aligned as any, and keeps them as long as `self` lives.
             Self::Cpu { on, address, len } => unsafe { Slice::from_raw(on.id(), *address, *len) },
-            Self::Gpu(memory) => memory.slice(),
+            Self::Gpu { memory, .. } => memory.slice(),
         }
     }
 
@@ -89,7 +89,7 @@ impl<T: Element> Memory<T> {
         match self {
             // SAFETY: as above, and `self` is borrowed for as long.
             Self::Cpu { on, address, len } => unsafe { SliceMut::from_raw(on.id(), *address, *len) },
-            Self::Gpu(memory) => memory.slice_mut(),
+            Self::Gpu { memory, .. } => memory.slice_mut(),
         }
     }
 
@@ -97,7 +97,7 @@ impl<T: Element> Memory<T> {
     pub(crate) fn read(&self) -> Vec<T> {
         match self {
             Self::Cpu { on, address, len } => on.read(*address, *len),
-            Self::Gpu(memory) => memory.read().expect("what was launched has run"),
+            Self::Gpu { on, memory } => on.download(memory.slice()).expect("what was launched has run"),
         }
     }
 }
@@ -159,7 +159,7 @@ impl Heap for Machine {
             Self::Cpu(on) => {
                 Memory::Cpu { address: on.allocate(n * T::KIND.bytes()), on: Rc::clone(on), len: n }
             }
-            Self::Gpu(device) => Memory::Gpu(device.allocate(n)?),
+            Self::Gpu(device) => Memory::Gpu { on: Rc::clone(device), memory: device.allocate(n)? },
         })
     }
 

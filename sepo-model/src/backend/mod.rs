@@ -4,7 +4,6 @@
 //! here: one trait, and an implementation for each kind of machine.
 
 mod cpu;
-#[cfg(feature = "cuda")]
 mod cuda;
 mod norm_stats;
 mod weights;
@@ -16,7 +15,6 @@ use std::ops::Range;
 use sepo_kernels::{AttentionShape, Gelu, RotaryConfig, Write};
 
 pub use cpu::{Cpu, MAX_KEPT_LOGITS};
-#[cfg(feature = "cuda")]
 pub use cuda::{Cuda, DeviceBuffer};
 pub(crate) use norm_stats::NormStats;
 pub(crate) use weights::Weights;
@@ -98,7 +96,7 @@ pub struct HeadAt<'a, B: Backend> {
 ///
 /// # Errors
 ///
-/// Operations fail where the machine does: [`Cpu`] never, a GPU with `ModelError::Device` for want of memory or a launch that
+/// Operations fail where the machine does: [`Cpu`] never, a GPU with [`ModelError::Device`] for want of memory or a launch that
 /// was refused, which may be told by a later operation.
 #[expect(clippy::too_many_arguments, reason = "as the kernels: inputs, shapes, results")]
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
@@ -337,6 +335,5 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Cpu {}
-    #[cfg(feature = "cuda")]
     impl<H: sepo_kernels::cuda::Heap, T: sepo_kernels::cuda::Float> Sealed for super::Cuda<H, T> {}
 }

@@ -2,7 +2,6 @@
 //!
 //! Where there is no GPU, the launches are run by a CPU, as in the tests of `sepo-kernels`, whose machines these are.
 
-#![cfg(feature = "cuda")]
 #![expect(clippy::unwrap_used, reason = "a failure here fails the test")]
 #![expect(clippy::cast_possible_truncation, reason = "test inputs are small")]
 
