@@ -14,6 +14,7 @@ pub use crate::device::{
     HeapMemory, HeapPlan, Kernel, Launch, Matrix, MatrixProduct, Placed, Plan, PlanMemory, Pointer, Slice,
     SliceMut, Source, compile, compiled, partials_len, probe_cublaslt, probe_driver, probe_nvrtc, sources,
 };
+pub use crate::distribution_distances::cuda::distribution_distances;
 pub use crate::embedding::cuda::{EmbeddingPlan, add_rows, embedding, embedding_backward};
 pub use crate::gather_divergences::cuda::{
     DivergenceBuffers, DivergenceGrads, DivergenceOutput, gather_divergences, gather_divergences_backward,
@@ -26,9 +27,11 @@ pub use crate::layer_norm::cuda::{
     LayerNormForward, LayerNormGrads, LayerNormInput, LayerNormOutput, layer_norm, layer_norm_backward,
 };
 pub use crate::linear::cuda::{linear, linear_backward_input, linear_backward_weight};
+pub use crate::log_collisions::cuda::{RowSumBuffers, RowSumLens, log_collisions};
 pub use crate::rms_norm::cuda::{RmsNormForward, RmsNormGrads, RmsNormInput, rms_norm, rms_norm_backward};
 pub use crate::rotary::cuda::{RotaryAngles, rotary, rotary_backward};
 pub use crate::rotary::plan::RotaryPlan;
+pub use crate::scale_rows::cuda::scale_rows;
 pub use crate::segment_topk::cuda::{TopkPlan, segment_topk};
 pub use crate::sum_of_squares::cuda::{Clip, clip_factor, sum_of_squares, sum_of_squares_len};
 pub use crate::swiglu::cuda::{swiglu, swiglu_apart, swiglu_apart_backward, swiglu_backward};

@@ -4,7 +4,8 @@
 //     m = beta1 m + (1 - beta1) g          v = beta2 v + (1 - beta2) g^2
 //     p = p * keep - step_size * m / (sqrt(v) * inv_root_correction2 + eps)          copy = p, rounded
 //
-// `factor` stands in device memory, since it follows from the norm of this step's gradient: nobody waits for it.
+// `factor` stands in device memory, since it follows from the norm of this step's gradient: nobody waits for it. Where it is
+// not a number, as that of a gradient that is not finite, nothing is changed.
 // grid: one thread for 8 values, the 16 bytes of their copies; block: any multiple of 32.
 // Bound by memory: 30 bytes a value (p, m, v read and written, g read, the copy written).
 
@@ -43,8 +44,9 @@ extern "C" __global__ void adamw_f32(
     float eps
 ) {
     u64 i = ((u64)blockIdx.x * blockDim.x + threadIdx.x) * EACH;
-    if (i >= n) return;
-    float p[EACH], g[EACH], first[EACH], second[EACH], scale = *factor;
+    float scale = *factor;
+    if (i >= n || scale != scale) return;
+    float p[EACH], g[EACH], first[EACH], second[EACH];
     load_8(params + i, n - i, p);
     load_8(grads + i, n - i, g);
     load_8(m + i, n - i, first);

@@ -26,7 +26,8 @@ pub struct AdamWState<'a> {
 
 /// As [`adamw`](crate::adamw) on the CPU, with the gradient's factor in device memory
 ///
-/// `factor` is one value, as `clip_factor` leaves it; that of `step` is not looked at.
+/// `factor` is one value, as `clip_factor` leaves it; that of `step` is not looked at. Where it is not a number, nothing is
+/// changed.
 ///
 /// # Errors
 /// Where the launch fails.

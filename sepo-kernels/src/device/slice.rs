@@ -71,6 +71,13 @@ impl<'a, T: Element> Slice<'a, T> {
         let address = part::<T>(self.address, self.len, &range);
         Self { owner: self.owner, address, len: range.len(), memory: PhantomData }
     }
+
+    /// The same view where its values are of type `U`, in code that does not know which one it was given
+    #[must_use]
+    pub fn of_type<U: Element>(self) -> Option<Slice<'a, U>> {
+        let Self { owner, address, len, .. } = self;
+        (T::KIND == U::KIND).then_some(Slice { owner, address, len, memory: PhantomData })
+    }
 }
 
 impl<'a, T: Element> SliceMut<'a, T> {
@@ -122,6 +129,13 @@ impl<'a, T: Element> SliceMut<'a, T> {
     pub fn range(self, range: Range<usize>) -> Self {
         let address = part::<T>(self.address, self.len, &range);
         Self { owner: self.owner, address, len: range.len(), memory: PhantomData }
+    }
+
+    /// The same view where its values are of type `U`, in code that does not know which one it was given
+    #[must_use]
+    pub fn of_type<U: Element>(self) -> Option<SliceMut<'a, U>> {
+        let Self { owner, address, len, .. } = self;
+        (T::KIND == U::KIND).then_some(SliceMut { owner, address, len, memory: PhantomData })
     }
 
     /// The first `at` values and the rest

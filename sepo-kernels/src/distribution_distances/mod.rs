@@ -1,6 +1,8 @@
 //! How far two models' distributions over the vocabulary are from each other, hidden row by hidden row
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 use crate::{HeadStates, Precision};
 

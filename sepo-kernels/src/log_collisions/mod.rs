@@ -1,6 +1,8 @@
 //! How likely two draws from a model's distribution over the vocabulary are the same token, hidden row by hidden row
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 
 use crate::{HeadStates, Precision};
 

@@ -32,13 +32,16 @@ use std::ops::Range;
 use tile::{MR, NR, Tile};
 
 /// Terms that are summed in registers: a panel of the left operand takes 24 KB, one of the right operand 64 KB
-const MAX_DEPTH: usize = 1024;
+const MAX_DEPTH: usize = 1024 / MIRI_SHARE;
 
 /// Rows that are packed at a time, 8 MB at [`MAX_DEPTH`]
-const MAX_ROWS: usize = 341 * MR;
+const MAX_ROWS: usize = (341 * MR).div_ceil(MIRI_SHARE * MR) * MR;
 
 /// Columns that are packed at a time, 8 MB at [`MAX_DEPTH`]
-const MAX_COLS: usize = 128 * NR;
+const MAX_COLS: usize = (128 * NR).div_ceil(MIRI_SHARE * NR) * NR;
+
+/// Blocks are so much smaller under Miri, which interprets: its tests cross them, too
+const MIRI_SHARE: usize = if cfg!(miri) { 64 } else { 1 };
 
 /// Rows of a task: their packed values take 192 KB of a second-level cache at [`MAX_DEPTH`]
 const TASK_ROWS: usize = 8 * MR;

@@ -3,7 +3,7 @@
 use super::instructions::Instructions;
 use super::pack::{Panels, bf16};
 use super::tile::{MR, NR};
-use super::{Call, MAX_COLS, MAX_DEPTH, MAX_ROWS, TASK_ROWS, matmul_bf16};
+use super::{Call, MAX_COLS, MAX_DEPTH, MAX_ROWS, MIRI_SHARE, TASK_ROWS, matmul_bf16};
 use crate::Write;
 use crate::matmul::{Mat, Product, Threads};
 use half::bf16 as HalfBf16;
@@ -98,6 +98,7 @@ fn check(a: &Matrix, b: &Matrix, scale: f32, write: Write, threads: Threads) {
 
 fn sizes(max: usize) -> impl Strategy<Value = usize> {
     prop_oneof![Just(0), Just(1), Just(MR), Just(NR), Just(97), 0..=max]
+        .prop_map(|size| if cfg!(miri) { size.min(NR + 3) } else { size })
 }
 
 fn orders() -> impl Strategy<Value = Order> {
@@ -105,7 +106,7 @@ fn orders() -> impl Strategy<Value = Order> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 8 } else { 128 }, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_sums_of_rounded_operands(
@@ -123,7 +124,7 @@ proptest! {
 
     #[test]
     fn packs_the_same_bits_with_any_instructions(
-        start in 0_usize..40, n_lanes in 1_usize..400, from in 0_usize..4, n_terms in 1_usize..80,
+        start in 0_usize..40, n_lanes in 1_usize..400 / if cfg!(miri) { 8 } else { 1 }, from in 0_usize..4, n_terms in 1_usize..80,
         order in orders(), gap in 0_usize..3, seed in 0_u64..1000,
     ) {
         let mut matrix = Matrix::new(seed, [start + n_lanes, from + n_terms], order, gap);
@@ -168,7 +169,7 @@ fn crosses_every_block() {
         [MAX_ROWS + 5, 37, 3],
         [13, MAX_COLS + 40, 5],
         [14, 35, 2 * MAX_DEPTH + 1],
-        [3 * TASK_ROWS + 1, 2100, 7],
+        [3 * TASK_ROWS + 1, 2100 / MIRI_SHARE, 7],
     ];
     for [m, n, k] in sizes {
         let (a, b) = (Matrix::new(1, [m, k], Order::Rows, 0), Matrix::new(2, [k, n], Order::Columns, 1));
@@ -180,7 +181,7 @@ fn crosses_every_block() {
 
 #[test]
 fn twins_sum_the_same() {
-    let (m, n, k) = (50, 70, 2500);
+    let (m, n, k) = (50, 70, 2500 / MIRI_SHARE);
     let (a, b) = (Matrix::new(1, [m, k], Order::Rows, 0), Matrix::new(2, [k, n], Order::Rows, 0));
     let [fast, portable] = instructions().map(|instructions| {
         let product = Product { m, n, k, scale: 0.3 };
@@ -200,7 +201,7 @@ fn twins_sum_the_same() {
 
 #[test]
 fn depends_on_no_number_of_threads() {
-    let (m, n, k) = (301, 210, 1500);
+    let (m, n, k) = if cfg!(miri) { (45, 40, 40) } else { (301, 210, 1500) };
     let (a, b) = (Matrix::new(1, [m, k], Order::Columns, 0), Matrix::new(2, [k, n], Order::Rows, 0));
     let run = |m, threads| {
         let mut out = vec![0.25; m * n];
@@ -262,9 +263,11 @@ fn keeps_what_is_no_number_in_its_row_and_column() {
 #[test]
 fn rounds_to_the_nearest_and_to_even() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let share = if cfg!(miri) { 257 } else { 1 };
     let ties = (0..=u16::MAX)
+        .step_by(share)
         .flat_map(|high| [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff].map(|low| (u32::from(high) << 16) | low));
-    let random: Vec<u32> = (0..200_000).map(|_| rng.random()).collect();
+    let random: Vec<u32> = (0..200_000 / share).map(|_| rng.random()).collect();
     for bits in ties.chain(random) {
         let x = f32::from_bits(bits);
         let expected =

@@ -67,8 +67,8 @@ pub struct Clip<'a> {
 
 /// The norm of a mean gradient and the factor of mean and clip, from the shares of [`sum_of_squares`]
 ///
-/// `norm = sqrt(Σ partials) / n_units`, `factor = min(1, max_norm / (norm + 1e-6)) / n_units`; a norm that is not a number
-/// makes a factor that is none.
+/// `norm = sqrt(Σ partials) / n_units`, `factor = min(1, max_norm / (norm + 1e-6)) / n_units`; a norm that is not finite makes
+/// a factor that is not a number, with which [`adamw`](crate::cuda::adamw) changes nothing.
 ///
 /// # Errors
 /// Where the launch fails.

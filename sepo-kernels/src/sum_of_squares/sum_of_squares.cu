@@ -41,8 +41,9 @@ extern "C" __global__ void clip_factor_f64(
     if (threadIdx.x > 0) return;
     double mean = sqrt(total) / n_units;
     double clip = max_norm / (mean + 1e-6);
-    // Not `fmin`, which takes the number where the other is none: a norm that is none must show in the weights' factor.
+    // Not `fmin`, which takes the number where the other is none: a norm that is none must show in the factor, and so must an
+    // infinite one, whose clip would be 0.
     clip = clip > 1.0 ? 1.0 : clip;
     *norm = mean;
-    *factor = (float)(clip / n_units);
+    *factor = (float)((mean - mean + clip) / n_units);
 }

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sepo_kernels::cuda::{
     self, Bf16, DivergenceBuffers, DivergenceGrads, DivergenceOutput, HeadBufferLens, HeadBuffers, HeadGrads,
-    HeadInput, HeadPlan, HeadTiling, Slice,
+    HeadInput, HeadPlan, HeadTiling, RowSumBuffers, RowSumLens, Slice,
 };
 use sepo_kernels::{HeadShape, Rows};
 
@@ -208,6 +208,101 @@ fn shapes() -> [HeadShape; 4] {
         d_model,
         vocab,
     })
+}
+
+/// What is made of whole distributions, hidden row by hidden row
+fn compare_distributions<T: Rounded>(on: &Machine, shape: HeadShape, seed: u64) {
+    let HeadShape { n_hidden, vocab, .. } = shape;
+    let models: Vec<(Vec<T>, Vec<T>, HeadShape)> = [shape.d_model, shape.d_model.div_ceil(2)]
+        .into_iter()
+        .zip(seed..)
+        .map(|(d_model, seed)| {
+            let lm_head = values(seed + 10, vocab * d_model, 1.0);
+            (values(seed, n_hidden * d_model, 1.5), lm_head, HeadShape { d_model, ..shape })
+        })
+        .collect();
+    let probabilities: Vec<Vec<f64>> = models
+        .iter()
+        .map(|(hidden, lm_head, shape)| {
+            probabilities(&wide(&floats(hidden)), &wide(&floats(lm_head)), shape.d_model)
+        })
+        .collect();
+    let memory: Vec<_> =
+        models.iter().map(|(hidden, lm_head, _)| (on.memory(hidden), on.memory(lm_head))).collect();
+    let inputs: Vec<_> = memory
+        .iter()
+        .zip(&models)
+        .map(|((hidden, lm_head), (_, _, shape))| input(hidden.slice(), lm_head.slice(), *shape))
+        .collect();
+    let lens = RowSumLens::of(&inputs[0]);
+    let mut work =
+        [(); 2].map(|()| (on.garbage(lens.logits), on.garbage(lens.chunk), on.garbage(lens.chunk)));
+    let [first, second] = work.each_mut().map(|(logits, max, sum)| RowSumBuffers {
+        logits: logits.slice_mut(),
+        max: max.slice_mut(),
+        sum: sum.slice_mut(),
+    });
+    let mut distances = on.garbage(n_hidden);
+    cuda::distribution_distances(on, [inputs[0], inputs[1]], [first, second], distances.slice_mut())
+        .expect("launches");
+    let rows = || probabilities[0].chunks(vocab).zip(probabilities[1].chunks(vocab));
+    let apart = |(p, q): (&[f64], &[f64])| p.iter().zip(q).map(|(p, q)| (p - q).abs()).sum();
+    assert_near(&distances.read(), &rows().map(apart).collect::<Vec<f64>>(), 1e-5);
+
+    let [first, _] = work.each_mut().map(|(logits, max, sum)| RowSumBuffers {
+        logits: logits.slice_mut(),
+        max: max.slice_mut(),
+        sum: sum.slice_mut(),
+    });
+    let (mut squares, mut collisions) = (on.garbage(lens.chunk), on.garbage(n_hidden));
+    cuda::log_collisions(on, inputs[0], first, squares.slice_mut(), collisions.slice_mut())
+        .expect("launches");
+    let expected: Vec<f64> = rows().map(|(p, _)| p.iter().map(|p| p * p).sum::<f64>().ln()).collect();
+    assert_near(&collisions.read(), &expected, 1e-5);
+}
+
+/// Of every hidden row, the whole distribution
+fn probabilities(hidden: &[f64], lm_head: &[f64], d_model: usize) -> Vec<f64> {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let row = |h: &[f64]| {
+        let powers: Vec<f64> = lm_head.chunks(d_model).map(|w| dot(h, w).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        powers.into_iter().map(|power| power / sum).collect::<Vec<f64>>()
+    };
+    hidden.chunks(d_model).flat_map(row).collect()
+}
+
+#[test]
+fn distances_and_collisions_agree_with_all_logits_in_f64() {
+    for on in machines() {
+        for (shape, seed) in shapes().into_iter().zip([1, 20, 40, 60]) {
+            compare_distributions::<f32>(&on, shape, seed);
+            compare_distributions::<Bf16>(&on, shape, seed);
+        }
+    }
+}
+
+#[test]
+fn rows_are_scaled_by_a_factor_each() {
+    for on in machines() {
+        for (n, d) in [(1, 1), (3, 7), (5, 64), (2, 300)] {
+            let factors: Vec<f32> = (0..n).map(|row| row as f32 - 1.5).collect();
+            let expected = |x: &[f32]| -> Vec<f32> {
+                let rows = x.chunks(d).zip(&factors);
+                rows.flat_map(|(row, factor)| row.iter().map(move |x| x * factor)).collect()
+            };
+            let at_factors = on.memory(&factors);
+            let x = values::<f32>(3, n * d, 2.0);
+            let mut at_x = on.memory(&x);
+            cuda::scale_rows(&on, at_x.slice_mut(), d, at_factors.slice()).expect("a launch");
+            assert_eq!(at_x.read(), expected(&x));
+            let x = values::<Bf16>(3, n * d, 2.0);
+            let mut at_x = on.memory(&x);
+            cuda::scale_rows(&on, at_x.slice_mut(), d, at_factors.slice()).expect("a launch");
+            let rounded: Vec<Bf16> = expected(&floats(&x)).into_iter().map(Bf16::from_f32).collect();
+            assert_eq!(at_x.read(), rounded);
+        }
+    }
 }
 
 #[test]

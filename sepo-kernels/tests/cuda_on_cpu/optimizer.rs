@@ -61,15 +61,34 @@ fn a_step_agrees_with_the_cpu_forms() {
 }
 
 #[test]
-fn a_gradient_that_is_no_number_makes_a_factor_that_is_none() {
+fn a_gradient_that_is_not_finite_changes_nothing() {
     for on in machines() {
-        let grads = on.memory(&[1.0, f32::NAN, 2.0]);
-        let mut partials = on.garbage(sum_of_squares_len(3));
-        cuda::sum_of_squares(&on, grads.slice(), partials.slice_mut()).expect("a launch");
-        let (mut norm, mut factor) = (on.memory(&[0.0]), on.memory(&[0.0_f32]));
-        let clip =
-            Clip { n_units: 1.0, max_norm: Some(1.0), norm: norm.slice_mut(), factor: factor.slice_mut() };
-        cuda::clip_factor(&on, partials.slice(), clip).expect("a launch");
-        assert!(norm.read()[0].is_nan() && factor.read()[0].is_nan());
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let grads = on.memory(&[1.0, bad, 2.0]);
+            let mut partials = on.garbage(sum_of_squares_len(3));
+            cuda::sum_of_squares(&on, grads.slice(), partials.slice_mut()).expect("a launch");
+            let (mut norm, mut factor) = (on.memory(&[0.0]), on.memory(&[0.0_f32]));
+            let clip = Clip {
+                n_units: 1.0,
+                max_norm: Some(1.0),
+                norm: norm.slice_mut(),
+                factor: factor.slice_mut(),
+            };
+            cuda::clip_factor(&on, partials.slice(), clip).expect("a launch");
+            assert!(!norm.read()[0].is_finite() && factor.read()[0].is_nan(), "{bad}");
+
+            let before = [0.5, -1.5, 3.0];
+            let [mut params, mut m, mut v] = [(); 3].map(|()| on.memory(&before));
+            let mut copies = on.memory(&before.map(Bf16::from_f32));
+            let state = AdamWState {
+                params: params.slice_mut(),
+                copies: Some(copies.slice_mut()),
+                m: m.slice_mut(),
+                v: v.slice_mut(),
+            };
+            cuda::adamw(&on, state, grads.slice(), factor.slice(), &step(1.0)).expect("a launch");
+            assert_eq!([params.read(), m.read(), v.read()], [(); 3].map(|()| before.to_vec()));
+            assert_eq!(floats(&copies.read()), before);
+        }
     }
 }
