@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sepo_data::TokenizedPair;
-use sepo_model::Model;
+use sepo_model::{Backend, FrozenModel, Model};
 use sepo_oracle::{Origin, ReferencePass, stored_reference_logps_of_each};
 use sepo_train::{
     ExampleCollector, Examples, HeldExamples, Spill, TrainError, TrainExample, reference_logps_of_each,
@@ -40,13 +40,15 @@ pub(crate) fn collect(
 
 /// The same examples with the reference's log-probs.
 pub(crate) fn with_reference(
+    on: &impl Backend,
     reference: &Model,
     examples: Examples<'_>,
     tokens_per_batch: usize,
     spill: Spill,
 ) -> Result<HeldExamples, CliError> {
     let mut collector = ExampleCollector::new(spill.clone());
-    reference_logps_of_each(reference, examples, tokens_per_batch, |example, logps| {
+    let mut reference = FrozenModel::on(on, reference).map_err(TrainError::from)?;
+    reference_logps_of_each(&mut reference, examples, tokens_per_batch, |example, logps| {
         collector.push(TrainExample { reference: Some(logps), ..example.clone() })
     })?;
     finish(collector, &spill)
@@ -55,6 +57,7 @@ pub(crate) fn with_reference(
 /// The same examples with the reference's log-probs, which are kept at `path`; [`Exit::Interrupted`] where they are not
 /// all there yet.
 pub(crate) fn with_stored_reference(
+    on: &impl Backend,
     reference: &Model,
     examples: Examples<'_>,
     (path, tokens_per_batch): (&Path, usize),
@@ -63,7 +66,7 @@ pub(crate) fn with_stored_reference(
     let mut collector = ExampleCollector::new(spill.clone());
     let push = |example| -> Result<(), TrainError> { collector.push(example) };
     let tokens_per_shard = ReferencePass::TOKENS_PER_SHARD;
-    let pass = ReferencePass { path, tokens_per_batch, tokens_per_shard, interrupt: interrupted() };
+    let pass = ReferencePass { on, path, tokens_per_batch, tokens_per_shard, interrupt: interrupted() };
     match stored_reference_logps_of_each(reference, examples, pass, push)? {
         Origin::Computed => {}
         Origin::Stored => say(format!("reference: log-probs of `{}` are used again", path.display())),

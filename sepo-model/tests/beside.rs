@@ -5,7 +5,7 @@
 mod support;
 
 use sepo_kernels::{RowGradients, Segments};
-use sepo_model::{Activations, Model, ModelConfig, ModelError, Network, SequenceBatch};
+use sepo_model::{Activations, Cpu, Model, ModelConfig, ModelError, Network, SequenceBatch};
 use support::{CONFIGS, VOCAB, model, relative_l2};
 
 /// A prompt with two responses; the last prompt token is read by two rows.
@@ -94,7 +94,8 @@ fn divergences_and_gradients_are_those_of_all_log_probabilities() {
                     let mut network = Network::new(&teacher.config, Activations::Kept);
                     let states = network.states(&teacher.parameters, &request.batch()).unwrap();
                     assert_eq!(states.n_positions(), 4);
-                    states.scaled(*factor)
+                    let factors = vec![f64::from(*factor); states.n_positions()];
+                    states.scaled_each(&Cpu, &factors).unwrap()
                 })
                 .collect();
             let others: Vec<_> = states

@@ -2,7 +2,7 @@
 
 use sepo_loss::Objective;
 use sepo_model::Model;
-use sepo_train::{Examples, RunOptions, Sides, TrainConfig, TrainData, TrainOutcome, train};
+use sepo_train::{Examples, RunOptions, Sides, TrainBackend, TrainConfig, TrainData, TrainOutcome, train};
 
 use crate::OracleError;
 
@@ -13,11 +13,11 @@ use crate::OracleError;
 /// # Errors
 ///
 /// [`OracleError::Train`] where training fails.
-pub fn train_reference<'a>(
+pub fn train_reference<'a, B: TrainBackend>(
     model: &mut Model,
     examples: impl Into<Examples<'a>>,
     config: &TrainConfig,
-    options: RunOptions<'_>,
+    options: RunOptions<'_, B>,
 ) -> Result<TrainOutcome, OracleError> {
     let chosen = examples.into().with_sides(Sides::ChosenOnly);
     train(model, TrainData::new(chosen), &Objective::Sft, config, options)

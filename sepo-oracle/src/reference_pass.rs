@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sepo_data::{ArtifactError, LogpsMeta, OtherRun, PairLogps, ShardError, ShardStore, TokenizeReport};
-use sepo_model::Model;
+use sepo_model::{Backend, Cpu, FrozenModel, Model};
 use sepo_train::{Examples, TrainError, reference_logps_by_pass};
 use serde_json::{Map, Value};
 
 use crate::OracleError;
 
 /// Where a reference's log-probs are kept, and how they are made.
-#[derive(Debug, Clone, Copy)]
-pub struct ReferencePass<'a> {
+#[derive(Debug)]
+pub struct ReferencePass<'a, B = Cpu> {
+    /// Where the model runs.
+    pub on: &'a B,
     /// The file. While it is made, its shards lie in a folder of the same name with `.parts` behind it.
     pub path: &'a Path,
     /// Tokens of a forward pass at most, or one longer example.
@@ -24,10 +26,20 @@ pub struct ReferencePass<'a> {
     pub interrupt: &'a AtomicBool,
 }
 
+impl<B> Clone for ReferencePass<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B> Copy for ReferencePass<'_, B> {}
+
 impl ReferencePass<'_> {
     /// Response tokens of a shard that suit most uses: some minutes of work for a small model.
     pub const TOKENS_PER_SHARD: usize = 1 << 18;
+}
 
+impl<B: Backend> ReferencePass<'_, B> {
     /// Shards of all examples, those of an earlier pass among them; `None` where it was interrupted.
     pub(crate) fn complete(
         self,
@@ -36,35 +48,43 @@ impl ReferencePass<'_> {
         meta: &LogpsMeta,
     ) -> Result<Option<ShardStore<PairLogps>>, OracleError> {
         let mut store = ShardStore::open(self.parts(), self.identity(meta), OtherRun::Replace)?;
-        for numbers in undone(store.done(), examples.len() as u64) {
-            let shard = Shard { start: numbers.start as u64, n_tokens: 0 };
-            let n_full = self.tokens_per_shard;
-            let mut shards = Shards { store: &mut store, meta, n_full, open: None, next: shard };
-            let made = reference_logps_by_pass(
-                model,
-                examples,
-                numbers,
-                self.tokens_per_batch,
-                |examples, logps| {
-                    if self.interrupt.load(Ordering::Relaxed) {
-                        return Err(Ended::Interrupted);
-                    }
-                    let rows = examples.iter().zip(logps).map(|(example, logps)| PairLogps {
-                        row: example.row,
-                        chosen_logps: logps.chosen,
-                        rejected_logps: logps.rejected,
-                    });
-                    shards.take(rows)
-                },
-            );
-            match made.and_then(|()| shards.end()) {
-                Ok(()) => {}
-                Err(Ended::Interrupted) => return Ok(None),
-                Err(Ended::Failed(error)) => return Err(error),
+        let undone = undone(store.done(), examples.len() as u64);
+        if !undone.is_empty() {
+            let failed = |source| OracleError::Train { stage: "reference", source };
+            let mut model = FrozenModel::on(self.on, model).map_err(TrainError::Model).map_err(failed)?;
+            for numbers in undone {
+                match self.make((&mut model, examples), numbers, (&mut store, meta)) {
+                    Ok(()) => {}
+                    Err(Ended::Interrupted) => return Ok(None),
+                    Err(Ended::Failed(error)) => return Err(error),
+                }
             }
         }
         store.check_whole()?;
         Ok(Some(store))
+    }
+
+    /// Shards of the examples of these numbers.
+    fn make(
+        self,
+        (model, examples): (&mut FrozenModel<'_, B>, Examples<'_>),
+        numbers: Range<usize>,
+        (store, meta): (&mut ShardStore<PairLogps>, &LogpsMeta),
+    ) -> Result<(), Ended> {
+        let next = Shard { start: numbers.start as u64, n_tokens: 0 };
+        let mut shards = Shards { store, meta, n_full: self.tokens_per_shard, open: None, next };
+        reference_logps_by_pass(model, examples, numbers, self.tokens_per_batch, |examples, logps| {
+            if self.interrupt.load(Ordering::Relaxed) {
+                return Err(Ended::Interrupted);
+            }
+            let rows = examples.iter().zip(logps).map(|(example, logps)| PairLogps {
+                row: example.row,
+                chosen_logps: logps.chosen,
+                rejected_logps: logps.rejected,
+            });
+            shards.take(rows)
+        })?;
+        shards.end()
     }
 
     /// Removes the shards of a pass that was killed when its file was whole already.
@@ -91,6 +111,8 @@ impl ReferencePass<'_> {
             ("inputs".to_owned(), Value::Array(inputs)),
             ("tokens_per_batch".to_owned(), self.tokens_per_batch.into()),
             ("tokens_per_shard".to_owned(), self.tokens_per_shard.into()),
+            ("device".to_owned(), meta.device.clone().into()),
+            ("dtype".to_owned(), meta.dtype.clone().into()),
         ])
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use sepo_data::{ContentSource, LogpsMeta, LogpsReader, LogpsWriter, PairLogps};
-use sepo_model::Model;
+use sepo_model::{Backend, Cpu, Model};
 use sepo_train::{Examples, ReferenceLogps, TrainError, TrainExample};
 
 use crate::{OracleError, ReferencePass};
@@ -41,6 +41,7 @@ pub fn stored_reference_logps(
 ) -> Result<Origin, OracleError> {
     let mut found = Vec::with_capacity(examples.len());
     let pass = ReferencePass {
+        on: &Cpu,
         path,
         tokens_per_batch,
         tokens_per_shard: ReferencePass::TOKENS_PER_SHARD,
@@ -68,10 +69,10 @@ pub fn stored_reference_logps(
 /// * Those of [`stored_reference_logps`].
 /// * [`OracleError::Shards`] where the shards cannot be read or written.
 /// * [`OracleError::Train`] where an example on disk cannot be read, or `take` fails.
-pub fn stored_reference_logps_of_each<'a>(
+pub fn stored_reference_logps_of_each<'a, B: Backend>(
     model: &Model,
     examples: impl Into<Examples<'a>>,
-    pass: ReferencePass<'_>,
+    pass: ReferencePass<'_, B>,
     mut take: impl FnMut(TrainExample) -> Result<(), TrainError>,
 ) -> Result<Origin, OracleError> {
     let examples = examples.into();
@@ -81,8 +82,8 @@ pub fn stored_reference_logps_of_each<'a>(
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         model: source("reference", model.parameters.content_hash()),
         inputs: vec![source("token ids", ids_hash(examples).map_err(failed)?)],
-        dtype: "f32".to_owned(),
-        device: "cpu".to_owned(),
+        dtype: B::DTYPE.unwrap_or_default().name().to_owned(),
+        device: B::NAME.to_owned(),
         ..LogpsMeta::default()
     };
     let mut hand_on = |example: Result<Cow<'_, TrainExample>, TrainError>, logps: PairLogps| {

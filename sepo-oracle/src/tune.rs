@@ -2,7 +2,7 @@
 
 use sepo_loss::Objective;
 use sepo_model::Model;
-use sepo_train::{RunOptions, TrainConfig, TrainData, TrainOutcome, train};
+use sepo_train::{RunOptions, TrainBackend, TrainConfig, TrainData, TrainOutcome, train};
 use serde::{Deserialize, Serialize};
 
 use crate::OracleError;
@@ -29,12 +29,12 @@ impl Default for DpoConfig {
 ///
 /// [`OracleError::Train`] where an example lacks its reference log-probs (see
 /// [`stored_reference_logps`](crate::stored_reference_logps)) or training fails.
-pub fn train_oracle(
+pub fn train_oracle<B: TrainBackend>(
     model: &mut Model,
     data: TrainData<'_>,
     dpo: DpoConfig,
     config: &TrainConfig,
-    options: RunOptions<'_>,
+    options: RunOptions<'_, B>,
 ) -> Result<TrainOutcome, OracleError> {
     let DpoConfig { beta, label_smoothing } = dpo;
     train(model, data, &Objective::Dpo { beta, label_smoothing }, config, options)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sepo_data::{ContentSource, LogpsMeta, LogpsReader, LogpsWriter, PairLogps};
-use sepo_model::{Model, ModelConfig};
+use sepo_model::{Cpu, Model, ModelConfig};
 use sepo_oracle::{
     OracleError, Origin, REFERENCE_LOGPS_FILE, ReferencePass, stored_reference_logps,
     stored_reference_logps_of_each,
@@ -39,7 +39,7 @@ fn references(pairs: &[TrainExample]) -> Vec<ReferenceLogps> {
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 fn pass(path: &Path) -> ReferencePass<'_> {
-    ReferencePass { path, tokens_per_batch: 20, tokens_per_shard: 1000, interrupt: &NEVER }
+    ReferencePass { on: &Cpu, path, tokens_per_batch: 20, tokens_per_shard: 1000, interrupt: &NEVER }
 }
 
 /// A folder with a file made from `model(1)` and [`pairs`].
@@ -234,7 +234,8 @@ fn a_pass_that_is_interrupted_goes_on_behind_its_last_shard() {
     let (whole, path) = (dir.path().join("whole"), dir.path().join("logps"));
     let pairs = many_pairs();
     let make = |path: &Path, interrupt: &AtomicBool| {
-        let pass = ReferencePass { path, tokens_per_batch: 100, tokens_per_shard: 20_000, interrupt };
+        let pass =
+            ReferencePass { on: &Cpu, path, tokens_per_batch: 100, tokens_per_shard: 20_000, interrupt };
         let mut n_taken = 0;
         let origin = stored_reference_logps_of_each(&model(1), &pairs, pass, |_| {
             n_taken += 1;

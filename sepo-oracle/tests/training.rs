@@ -5,7 +5,7 @@
 use std::sync::atomic::AtomicBool;
 
 use sepo_loss::Objective;
-use sepo_model::{Model, ModelConfig};
+use sepo_model::{Cpu, Model, ModelConfig};
 use sepo_oracle::{DpoConfig, OracleError, Subset, stored_reference_logps, train_oracle, train_reference};
 use sepo_train::{
     EvalReport, Examples, RunOptions, Scheduler, Silent, Status, TrainConfig, TrainData, TrainError,
@@ -69,7 +69,7 @@ fn the_reference_learns_chosen_responses_and_the_oracle_the_preference() {
 
     let base = base();
     let mut reference = base.clone();
-    let options = RunOptions { dir: None, observer: &mut silent, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir: None, observer: &mut silent, interrupt: &interrupt };
     let outcome = train_reference(&mut reference, &used, &config(40), options).unwrap();
     assert_eq!((outcome.status, outcome.progress.step), (Status::Done, 40));
     for pairs in [&used, &held_out] {
@@ -92,7 +92,7 @@ fn the_reference_learns_chosen_responses_and_the_oracle_the_preference() {
     assert!((start.loss.unwrap() - 2f64.ln()).abs() < 1e-5, "{:?}", start.loss);
 
     let mut oracle = reference.clone();
-    let options = RunOptions { dir: None, observer: &mut silent, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir: None, observer: &mut silent, interrupt: &interrupt };
     let data = TrainData::new(&used).with_eval(&held_out);
     let outcome = train_oracle(&mut oracle, data, DpoConfig::default(), &config(60), options).unwrap();
     let (seen, unseen) = (report(&oracle, &used, &DPO), report(&oracle, &held_out, &DPO));
@@ -116,7 +116,7 @@ fn the_reference_does_not_look_at_rejected_responses_or_weights() {
     let trained = [&pairs, &others].map(|pairs| {
         let mut model = base();
         let interrupt = AtomicBool::new(false);
-        let options = RunOptions { dir: None, observer: &mut Silent, interrupt: &interrupt };
+        let options = RunOptions { on: &Cpu, dir: None, observer: &mut Silent, interrupt: &interrupt };
         train_reference(&mut model, pairs, &config(3), options).unwrap();
         model.parameters.content_hash()
     });
@@ -129,13 +129,13 @@ fn stages_name_themselves_in_their_errors() {
     let pairs = planted(4);
     let interrupt = AtomicBool::new(false);
     let mut silent = Silent;
-    let options = RunOptions { dir: None, observer: &mut silent, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir: None, observer: &mut silent, interrupt: &interrupt };
     let data = TrainData::new(&pairs);
     let error = train_oracle(&mut base(), data, DpoConfig::default(), &config(1), options).unwrap_err();
     let OracleError::Train { stage: "oracle", source: TrainError::NoReference { row: 0 } } = error else {
         panic!("{error:?}")
     };
-    let options = RunOptions { dir: None, observer: &mut silent, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir: None, observer: &mut silent, interrupt: &interrupt };
     let error = train_reference(&mut base(), Examples::NONE, &config(1), options).unwrap_err();
     assert!(matches!(error, OracleError::Train { stage: "reference", source: TrainError::NoExamples }));
 }
@@ -146,7 +146,7 @@ fn an_interrupted_stage_goes_on_in_its_folder_to_the_same_weights() {
     let run = |dir: &std::path::Path, interrupt: bool| {
         let mut model = base();
         let flag = AtomicBool::new(interrupt);
-        let options = RunOptions { dir: Some(dir), observer: &mut Silent, interrupt: &flag };
+        let options = RunOptions { on: &Cpu, dir: Some(dir), observer: &mut Silent, interrupt: &flag };
         let outcome = train_reference(&mut model, &pairs, &config(4), options).unwrap();
         (outcome.status, model.parameters.content_hash())
     };

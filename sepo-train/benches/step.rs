@@ -11,7 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sepo_data::{PackItem, PackedBatch, RowPolicy};
 use sepo_kernels::Segments;
 use sepo_loss::{LossBatch, Normalizer, Objective, PairRows, evaluate};
-use sepo_model::{Activations, Model, ModelConfig, Network, SequenceBatch};
+use sepo_model::{Activations, Cpu, Model, ModelConfig, Network, SequenceBatch};
 use sepo_train::{RunOptions, Scheduler, Silent, TrainConfig, TrainData, TrainExample, train};
 
 const SEPO: Objective = Objective::SePo { gamma: 2.5, lambda: 0.0, normalizer: Normalizer::Count };
@@ -68,7 +68,7 @@ fn config() -> TrainConfig {
 
 fn trained(model: &mut Model, examples: &[TrainExample]) {
     let interrupt = AtomicBool::new(false);
-    let options = RunOptions { dir: None, observer: &mut Silent, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir: None, observer: &mut Silent, interrupt: &interrupt };
     let outcome = train(model, TrainData::new(examples), &SEPO, &config(), options);
     assert_eq!(outcome.expect("a step").progress.step, 1);
 }

@@ -12,7 +12,7 @@
 use std::sync::atomic::AtomicBool;
 
 use sepo_loss::Objective;
-use sepo_model::{Model, ModelConfig};
+use sepo_model::{Cpu, Model, ModelConfig};
 use sepo_train::{Observer, RunOptions, StepMetrics, TrainConfig, TrainData, TrainExample, train};
 
 const N_PROMPT: u64 = 100;
@@ -71,7 +71,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut peaks = Peaks { bytes_of_weights: 16 * model.parameters.len() as u64 };
     let interrupt = AtomicBool::new(false);
-    let options = RunOptions { dir: None, observer: &mut peaks, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir: None, observer: &mut peaks, interrupt: &interrupt };
     let objective = Objective::SimPo { beta: 2.5, gamma: 0.5, label_smoothing: 0.0 };
     train(&mut model, TrainData::new(&pairs), &objective, &config, options)?;
     Ok(())

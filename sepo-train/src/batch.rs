@@ -5,7 +5,7 @@ use std::ops::Range;
 use sepo_data::{PackItem, PackedBatch, RowPolicy, Side, plan_batches};
 use sepo_kernels::Segments;
 use sepo_loss::{Input, LossBatch, Objective, PairRows};
-use sepo_model::{Network, Parameters, SequenceBatch};
+use sepo_model::{Backend, ModelError, SequenceBatch};
 
 use crate::forward::Forward;
 use crate::{StepWeights, TrainError, TrainExample};
@@ -185,14 +185,10 @@ impl<'a> Batch<'a> {
     /// The log-prob of every row, with nothing kept for a gradient.
     pub(crate) fn logps(
         &self,
-        network: &mut Network,
-        parameters: &Parameters,
+        model: impl FnOnce(&SequenceBatch<'_>) -> Result<Vec<f64>, ModelError>,
     ) -> Result<Vec<f64>, TrainError> {
         // Examples of which nothing is predicted make a batch of no tokens, which no network has to know of.
-        if self.n_rows() == 0 {
-            return Ok(Vec::new());
-        }
-        Ok(network.logps(parameters, &self.sequence())?)
+        if self.n_rows() == 0 { Ok(Vec::new()) } else { Ok(model(&self.sequence())?) }
     }
 
     pub(crate) fn sequence(&self) -> SequenceBatch<'_> {
@@ -205,9 +201,9 @@ impl<'a> Batch<'a> {
     }
 
     /// The loss's view of a pass.
-    pub(crate) fn loss<'b>(
+    pub(crate) fn loss<'b, B: Backend>(
         &'b self,
-        Forward { values, others, log_collisions, .. }: &'b Forward,
+        Forward { values, others, log_collisions, .. }: &'b Forward<B>,
     ) -> LossBatch<'b> {
         let there = |list: &'b Vec<f64>| (list.len() == self.n_rows()).then_some(&list[..]);
         LossBatch {

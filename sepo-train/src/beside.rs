@@ -3,9 +3,8 @@
 use std::fmt;
 
 use sepo_data::Side;
-use sepo_kernels::{HeadStates, Precision, distribution_distances};
 use sepo_loss::{Input, Objective, Weighting};
-use sepo_model::{Activations, Model, ModelError, Network, Parameters, States};
+use sepo_model::{Backend, FrozenHead, FrozenModel, Model, ModelError, States};
 
 use crate::TrainError;
 use crate::batch::Batch;
@@ -66,8 +65,9 @@ pub trait StepWeights: fmt::Debug + Sync {
 
 /// The frozen models at work.
 #[derive(Debug)]
-pub(crate) struct Companion<'a> {
-    models: Vec<(Network, &'a Parameters)>,
+pub(crate) struct Companion<'a, B: Backend> {
+    on: B,
+    models: Vec<FrozenModel<'a, B>>,
     /// How far a teacher is moved on, in distances of its two models; a reference is taken as it is.
     boost: Option<f64>,
 }
@@ -75,7 +75,7 @@ pub(crate) struct Companion<'a> {
 /// Least distance that a teacher is moved on, of the released code: the loss divides by it.
 const LEAST_EXTRAPOLATION: f64 = 1e-3;
 
-impl<'a> Companion<'a> {
+impl<'a, B: Backend> Companion<'a, B> {
     /// The companion of an objective that reads divergences or a teacher; none for others.
     ///
     /// # Errors
@@ -83,9 +83,10 @@ impl<'a> Companion<'a> {
     /// [`TrainError::NoReferenceModel`], [`TrainError::NoTeacher`] where there is no model to take them from,
     /// [`TrainError::OtherVocabulary`] where one has other tokens than the policy.
     pub(crate) fn of(
+        on: &B,
         objective: &Objective,
         beside: Beside<'a>,
-        policy: &Model,
+        vocab: usize,
     ) -> Result<Option<Self>, TrainError> {
         let name = objective.name();
         let (models, boost) = if let Objective::AlignDistil { boost, .. } = *objective {
@@ -96,48 +97,42 @@ impl<'a> Companion<'a> {
         } else {
             return Ok(None);
         };
-        let expected = policy.config.vocab;
-        if let Some(found) = models.iter().map(|model| model.config.vocab).find(|vocab| *vocab != expected) {
-            return Err(TrainError::OtherVocabulary { expected, found });
+        if let Some(found) = models.iter().map(|model| model.config.vocab).find(|found| *found != vocab) {
+            return Err(TrainError::OtherVocabulary { expected: vocab, found });
         }
-        let network = |model: &&'a Model| (Network::new(&model.config, Activations::Kept), &model.parameters);
-        Ok(Some(Self { models: models.iter().map(network).collect(), boost }))
+        let models = models.into_iter().map(|model| FrozenModel::on(on, model));
+        Ok(Some(Self { on: on.clone(), models: models.collect::<Result<_, ModelError>>()?, boost }))
     }
 
     /// What the models say of the batch.
-    pub(crate) fn others(&mut self, batch: &Batch<'_>) -> Result<Others, TrainError> {
+    pub(crate) fn others(&mut self, batch: &Batch<'_>) -> Result<Others<B>, TrainError> {
         let sequence = batch.sequence();
-        let states =
-            self.models.iter_mut().map(|(network, parameters)| network.states(parameters, &sequence));
-        let states = states.collect::<Result<Vec<States>, ModelError>>()?;
+        let states = self.models.iter_mut().map(|model| model.states(&sequence));
+        let states = states.collect::<Result<Vec<States<B>>, ModelError>>()?;
         let mut others = Others { states, extrapolations: Vec::new() };
         let heads = self.heads(&others);
         let (Some(boost), &[toward, away]) = (self.boost, &heads[..]) else {
             return Ok(others);
         };
-        let distances = distribution_distances(toward, away, Precision::F32);
+        let distances = self.on.distances([toward, away])?;
         let by: Vec<f64> = distances.iter().map(|d| boost * d + LEAST_EXTRAPOLATION).collect();
         // z + g (z − z') = (1 + g) z − g z', and a head is linear.
         let factors: [Vec<f64>; 2] = [by.iter().map(|g| 1.0 + g).collect(), by.iter().map(|g| -g).collect()];
+        let scaled = others.states.into_iter().zip(&factors);
         others.states =
-            others.states.into_iter().zip(&factors).map(|(states, by)| states.scaled_each(by)).collect();
+            scaled.map(|(states, by)| states.scaled_each(&self.on, by)).collect::<Result<_, ModelError>>()?;
         others.extrapolations = sequence.state_of_rows().into_iter().map(|place| by[place]).collect();
         Ok(others)
     }
 
     /// The models' states with their heads.
-    pub(crate) fn heads<'b>(&'b self, others: &'b Others) -> Vec<HeadStates<'b>> {
-        others
-            .states
-            .iter()
-            .zip(&self.models)
-            .map(|(states, (_, parameters))| states.with_head(parameters))
-            .collect()
+    pub(crate) fn heads<'b>(&'b self, others: &'b Others<B>) -> Vec<FrozenHead<'b, B>> {
+        others.states.iter().zip(&self.models).map(|(states, model)| model.head(states)).collect()
     }
 
     /// Of the last pass.
     pub(crate) fn flops(&self) -> u64 {
-        self.models.iter().map(|(network, _)| network.flops().forward).sum()
+        self.models.iter().map(|model| model.flops().forward).sum()
     }
 }
 

@@ -97,7 +97,8 @@ pub struct TrainConfig {
     pub stop_on: Vec<GuardName>,
     /// Memory against time.
     pub activations: ActivationPolicy,
-    /// Of the policy's matrix products; a reference's are `f32` always.
+    /// On the CPU of the policy's matrix products; a reference's are `f32` there. On a GPU of all numbers but sums, moments and
+    /// the weights that the optimizer moves, of a reference, too.
     pub dtype: Dtype,
 }
 

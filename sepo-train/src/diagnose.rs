@@ -1,14 +1,15 @@
 //! Which rows make a step diverge, and the batch as a file to look at.
 
+use std::borrow::BorrowMut;
 use std::fmt;
-
 use std::path::{Path, PathBuf};
 
 use sepo_data::AtomicFile;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::TrainBackend;
 use crate::gradient::{GradientContext, accumulate};
-use crate::optimizer::mean_norm;
+use crate::optimizer::zero;
 use crate::{TrainError, TrainExample};
 
 /// A number that has to be finite for a run to go on.
@@ -32,16 +33,18 @@ impl fmt::Display for Quantity {
 }
 
 /// Rows whose own gradient is not finite; all rows where only the sum of them is not. `scratch` is overwritten.
-pub(crate) fn rows_at_fault(
-    context: &mut GradientContext<'_, '_>,
+pub(crate) fn rows_at_fault<B: TrainBackend>(
+    on: &B,
+    context: &mut GradientContext<'_, '_, B>,
     examples: &[&TrainExample],
-    scratch: &mut [f32],
+    scratch: &mut B::Singles,
 ) -> Result<Vec<u64>, TrainError> {
     let mut rows = Vec::new();
     for example in examples {
-        scratch.fill(0.0);
+        zero(on, scratch)?;
+        let scratch = scratch.borrow_mut();
         let alone = accumulate(context, &[*example], scratch)?;
-        if !alone.not_finite.is_empty() || !mean_norm(scratch, 1.0).is_finite() {
+        if !alone.not_finite.is_empty() || !on.gradient_norm(scratch)?.is_finite() {
             rows.push(example.row);
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sepo_data::Side;
+use sepo_model::Dtype;
 
 use crate::{Quantity, RecordDamage};
 
@@ -147,6 +148,14 @@ pub enum TrainError {
         checkpoint: PathBuf,
         /// What differs: fields of the configuration, `objective`, `data`, `start_model`.
         fields: Vec<String>,
+    },
+    /// The configuration asks for other numbers than the device computes with.
+    #[error("`dtype` is {}, and the run is on a device with {}", asked.name(), found.name())]
+    OtherDtype {
+        /// Of the configuration.
+        asked: Dtype,
+        /// Of the device's numbers.
+        found: Dtype,
     },
     /// The best evaluation is to be kept, and there is nothing to evaluate on.
     #[error("the best checkpoint is to be kept, and there are no examples to evaluate it on")]

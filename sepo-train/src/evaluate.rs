@@ -1,10 +1,10 @@
 //! How well a model tells the two responses of pairs apart.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 use sepo_data::Side;
 use sepo_loss::Objective;
-use sepo_model::{Activations, Model, Network};
+use sepo_model::{Activations, Backend, Cpu, Model, Network};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, RowChoice, rows_not_finite};
@@ -83,31 +83,32 @@ pub fn evaluate_pairs<'a>(
     objective: &Objective,
     tokens_per_batch: usize,
 ) -> Result<EvalReport, TrainError> {
-    evaluate_pairs_beside(model, examples, objective, Beside::default(), tokens_per_batch)
+    evaluate_pairs_on(&Cpu, model, examples, (objective, Beside::default()), tokens_per_batch)
 }
 
-/// As [`evaluate_pairs`], with what the objective reads besides examples.
+/// As [`evaluate_pairs`], on a [`Backend`], and with what the objective reads besides examples.
 ///
 /// # Errors
 ///
 /// Those of [`evaluate_pairs`]; [`TrainError::NoReferenceModel`], [`TrainError::NoTeacher`], [`TrainError::OtherVocabulary`],
 /// [`TrainError::WeightsLearned`], [`TrainError::StepWeights`] where the objective and what is beside it do not go together.
-pub fn evaluate_pairs_beside<'a>(
+pub fn evaluate_pairs_on<'a, B: Backend>(
+    on: &B,
     model: &Model,
     examples: impl Into<Examples<'a>>,
-    objective: &Objective,
-    beside: Beside<'_>,
+    (objective, beside): (&Objective, Beside<'_>),
     tokens_per_batch: usize,
 ) -> Result<EvalReport, TrainError> {
     let examples = examples.into();
     objective.check()?;
     check_inputs(objective)?;
     examples.check(objective)?;
-    let mut network = Network::new(&model.config, Activations::Kept);
-    let mut companion = Companion::of(objective, beside, model)?;
+    let mut network = Network::on(on.clone(), &model.config, Activations::Kept);
+    let mut companion = Companion::of(on, objective, beside, model.config.vocab)?;
+    let loaded = on.load(&model.parameters)?;
     let passes = Passes {
         network: &mut network,
-        parameters: &model.parameters,
+        parameters: loaded.borrow(),
         companion: companion.as_mut(),
         collisions: reads_collisions(objective),
     };
@@ -115,8 +116,8 @@ pub fn evaluate_pairs_beside<'a>(
 }
 
 /// As [`evaluate_pairs`], for examples that have been checked and with a network that is there already.
-pub(crate) fn evaluate_checked(
-    mut passes: Passes<'_, '_>,
+pub(crate) fn evaluate_checked<B: Backend>(
+    mut passes: Passes<'_, '_, B>,
     examples: Examples<'_>,
     (objective, weights): (&Objective, Option<&dyn StepWeights>),
     tokens_per_batch: usize,

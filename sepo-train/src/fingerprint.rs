@@ -1,7 +1,7 @@
 //! What makes two runs the same run.
 
 use sepo_loss::Objective;
-use sepo_model::Model;
+use sepo_model::{Backend, Cpu, Model};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -28,8 +28,13 @@ impl Fingerprint {
         data: &TrainData<'_>,
         objective: &Objective,
         config: &TrainConfig,
+        device: &str,
     ) -> Result<Self, TrainError> {
         let mut config = identity(config, objective);
+        // Other devices sum in other orders. The CPU is not named: it was the only one once.
+        if device != Cpu::NAME {
+            config.insert("device".to_owned(), Value::String(device.to_owned()));
+        }
         if let Some(weights) = data.beside.weights {
             config.insert("step_weights".to_owned(), Value::String(weights.identity()));
         }

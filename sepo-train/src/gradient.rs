@@ -1,6 +1,7 @@
 //! The gradient of a batch of any size, one forward pass that fits into memory at a time.
 
 use sepo_loss::{LossError, Objective};
+use sepo_model::Backend;
 
 use crate::batch::{Batch, RowChoice, contributes, rows_not_finite, split};
 use crate::pass::Passes;
@@ -8,8 +9,8 @@ use crate::sums::Sums;
 use crate::{StepWeights, TrainError, TrainExample};
 
 /// What a gradient is computed with.
-pub(crate) struct GradientContext<'p, 'a> {
-    pub(crate) passes: Passes<'p, 'a>,
+pub(crate) struct GradientContext<'p, 'a, B: Backend> {
+    pub(crate) passes: Passes<'p, 'a, B>,
     pub(crate) objective: &'p Objective,
     pub(crate) weights: Option<&'a dyn StepWeights>,
     pub(crate) tokens_per_batch: usize,
@@ -28,10 +29,10 @@ pub(crate) struct BatchSums {
 /// Sums know nothing of how the batch was cut, so the caller divides once, by the units of the whole batch
 /// (`sums.loss.weight()`): any `tokens_per_batch` gives the gradient of the one large batch, up to the rounding of f32 sums.
 /// Dividing every part by its own units instead would weigh a token in a small part more than one in a large part.
-pub(crate) fn accumulate(
-    context: &mut GradientContext<'_, '_>,
+pub(crate) fn accumulate<B: Backend>(
+    context: &mut GradientContext<'_, '_, B>,
     examples: &[&TrainExample],
-    grads: &mut [f32],
+    grads: &mut B::Gradient,
 ) -> Result<BatchSums, TrainError> {
     let mut total = BatchSums::default();
     let (useful, empty): (Vec<&TrainExample>, Vec<&TrainExample>) =

@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backend;
 mod batch;
 mod beside;
 mod best;
@@ -38,6 +39,7 @@ mod forward;
 mod gradient;
 mod groups;
 mod guard;
+mod learner;
 mod length_moments;
 mod mean;
 mod memory;
@@ -59,6 +61,7 @@ mod shuffle;
 mod sums;
 mod train;
 
+pub use backend::{TrainBackend, Update};
 pub use beside::{Beside, StepWeights, Teacher, check_inputs, reads_divergences, reads_teacher};
 pub use best::Best;
 pub use checkpoint::{Damage, checkpoint_folder};
@@ -66,7 +69,7 @@ pub use classifier::{ClassifierReport, ClassifierStep, evaluate_classifier, trai
 pub use config::{ActivationPolicy, BestMetric, Scheduler, TrainConfig};
 pub use diagnose::Quantity;
 pub use error::TrainError;
-pub use evaluate::{EvalReport, evaluate_pairs, evaluate_pairs_beside};
+pub use evaluate::{EvalReport, evaluate_pairs, evaluate_pairs_on};
 pub use example::{ReferenceLogps, TrainExample};
 pub use examples::{
     ExampleCollector, ExampleFile, ExampleWriter, Examples, HeldExamples, RecordDamage, Sides, Spill,

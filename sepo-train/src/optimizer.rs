@@ -1,29 +1,42 @@
 //! Gradient norm, clipping and AdamW over one flat buffer.
 
+use std::borrow::Borrow;
 use std::ops::Range;
 
-use rayon::prelude::*;
-use sepo_kernels::{AdamWStep, adamw, sum_of_squares};
-use sepo_model::Parameters;
+use sepo_kernels::{AdamWStep, sum_of_squares};
+use sepo_model::ParameterInfo;
 
-use crate::TrainConfig;
+use crate::backend::{TrainBackend, Update};
+use crate::{TrainConfig, TrainError};
 
 /// The moments of AdamW, laid out as the parameters are.
 #[derive(Debug)]
-pub(crate) struct Optimizer {
-    pub(crate) m: Vec<f32>,
-    pub(crate) v: Vec<f32>,
+pub(crate) struct Optimizer<B: TrainBackend> {
+    pub(crate) m: B::Singles,
+    pub(crate) v: B::Singles,
     /// Updates made.
     pub(crate) step: u64,
     /// Neighbouring tensors of the same kind are one range, with `true` where weight decay applies.
     ranges: Vec<(Range<usize>, bool)>,
 }
 
-impl Optimizer {
-    pub(crate) fn new(parameters: &Parameters) -> Self {
-        let n = parameters.as_slice().len();
+/// Moments on the CPU, and how many updates made them.
+pub(crate) struct Moments {
+    pub(crate) m: Vec<f32>,
+    pub(crate) v: Vec<f32>,
+    pub(crate) step: u64,
+}
+
+impl<B: TrainBackend> Optimizer<B> {
+    /// An optimizer that goes on from these moments, or begins.
+    pub(crate) fn new(
+        on: &B,
+        layout: &[ParameterInfo],
+        moments: Option<Moments>,
+    ) -> Result<Self, TrainError> {
+        let n = layout.last().map_or(0, |info| info.range.end);
         let mut ranges: Vec<(Range<usize>, bool)> = Vec::new();
-        for info in parameters.layout() {
+        for info in layout {
             match ranges.last_mut() {
                 Some((range, decay)) if *decay == info.decay && range.end == info.range.start => {
                     range.end = info.range.end;
@@ -31,41 +44,43 @@ impl Optimizer {
                 _ => ranges.push((info.range.clone(), info.decay)),
             }
         }
-        Self { m: zeros(n), v: zeros(n), step: 0, ranges }
+        if let Some(Moments { m, v, step }) = moments {
+            return Ok(Self { m: on.to_singles(m)?, v: on.to_singles(v)?, step, ranges });
+        }
+        let (mut m, mut v) = (B::Singles::default(), B::Singles::default());
+        on.zero_singles(&mut m, n)?;
+        on.zero_singles(&mut v, n)?;
+        Ok(Self { m, v, step: 0, ranges })
     }
 
-    /// One update with the learning rate of this step and `factor` times the gradient. A learning rate of 0 leaves every
-    /// bit of the parameters.
+    /// One update with the learning rate of this step and the gradient of a sum over `n_units`; the norm of the mean's.
+    ///
+    /// A learning rate of 0 leaves every bit of the parameters. Where the norm is not finite, nothing is changed.
     pub(crate) fn update(
         &mut self,
-        parameters: &mut Parameters,
-        (grads, factor): (&[f32], f32),
+        on: &B,
+        weights: &mut B::Trained<'_>,
+        (gradient, n_units): (&B::Gradient, f64),
         learning_rate: f64,
         config: &TrainConfig,
-    ) {
-        self.step += 1;
-        let values = parameters.as_mut_slice();
-        for (range, decay) in &self.ranges {
-            let weight_decay = if *decay { config.weight_decay } else { 0.0 };
-            adamw(
-                &mut values[range.clone()],
-                &grads[range.clone()],
-                &mut self.m[range.clone()],
-                &mut self.v[range.clone()],
-                &AdamWStep {
-                    gradient_factor: factor,
-                    ..adamw_step(config, learning_rate, weight_decay, self.step)
-                },
-            );
-        }
+    ) -> Result<f64, TrainError> {
+        let step = |decay: bool| {
+            let weight_decay = if decay { config.weight_decay } else { 0.0 };
+            adamw_step(config, learning_rate, weight_decay, self.step + 1)
+        };
+        let steps: Vec<(Range<usize>, AdamWStep)> =
+            self.ranges.iter().map(|(range, decay)| (range.clone(), step(*decay))).collect();
+        let update = Update { n_units, max_norm: config.max_grad_norm, steps: &steps };
+        let norm = on.update(weights, [&mut self.m, &mut self.v], gradient, update)?;
+        self.step += u64::from(norm.is_finite());
+        Ok(norm)
     }
 }
 
-/// Zeros in memory that is already there: an update reads before it writes, and pages that are read first are mapped twice.
-fn zeros(n: usize) -> Vec<f32> {
-    let mut zeros = Vec::with_capacity(n);
-    zeros.resize(n, 0.0);
-    zeros
+/// Zeros for the gradient of a new step.
+pub(crate) fn zero<B: TrainBackend>(on: &B, gradient: &mut B::Singles) -> Result<(), TrainError> {
+    let n = B::n_gradient((*gradient).borrow());
+    Ok(on.zero_singles(gradient, n)?)
 }
 
 #[expect(
@@ -87,11 +102,6 @@ pub(crate) fn adamw_step(
         gradient_factor: 1.0,
         step,
     }
-}
-
-/// Zeros in every place, written on all threads.
-pub(crate) fn zero(values: &mut [f32]) {
-    values.par_chunks_mut(1 << 16).for_each(|chunk| chunk.fill(0.0));
 }
 
 /// Norm of the gradient of the mean, where `grads` is the gradient of a sum over `n_units`.

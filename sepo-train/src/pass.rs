@@ -2,7 +2,7 @@
 
 use sepo_kernels::RowGradients;
 use sepo_loss::Evaluation;
-use sepo_model::{Network, Parameters, RowValues};
+use sepo_model::{Backend, Network, RowValues};
 
 use crate::TrainError;
 use crate::batch::Batch;
@@ -10,17 +10,17 @@ use crate::beside::Companion;
 use crate::forward::{Forward, Others};
 
 /// A model on batches.
-pub(crate) struct Passes<'p, 'a> {
-    pub(crate) network: &'p mut Network,
-    pub(crate) parameters: &'p Parameters,
-    pub(crate) companion: Option<&'p mut Companion<'a>>,
+pub(crate) struct Passes<'p, 'a, B: Backend> {
+    pub(crate) network: &'p mut Network<B>,
+    pub(crate) parameters: &'p B::Parameters,
+    pub(crate) companion: Option<&'p mut Companion<'a, B>>,
     /// Whether the loss reads how likely two draws of the policy are the same token.
     pub(crate) collisions: bool,
 }
 
-impl Passes<'_, '_> {
+impl<B: Backend> Passes<'_, '_, B> {
     /// The numbers of every row; [`Passes::backward`] may follow.
-    pub(crate) fn forward(&mut self, batch: &Batch<'_>) -> Result<Forward, TrainError> {
+    pub(crate) fn forward(&mut self, batch: &Batch<'_>) -> Result<Forward<B>, TrainError> {
         let Some(companion) = &mut self.companion else {
             let logps = self.network.forward(self.parameters, &batch.sequence())?;
             let values = RowValues { logps, ..RowValues::default() };
@@ -41,21 +41,21 @@ impl Passes<'_, '_> {
     }
 
     /// The numbers of every row, with nothing kept for a gradient where that can be.
-    pub(crate) fn measure(&mut self, batch: &Batch<'_>) -> Result<Forward, TrainError> {
+    pub(crate) fn measure(&mut self, batch: &Batch<'_>) -> Result<Forward<B>, TrainError> {
         // Examples of which nothing is predicted make a batch of no tokens, which no network has to know of.
         if (self.companion.is_some() || self.collisions) && batch.n_rows() > 0 {
             return self.forward(batch);
         }
-        let logps = batch.logps(self.network, self.parameters)?;
+        let logps = batch.logps(|batch| self.network.logps(self.parameters, batch))?;
         Ok(Forward { values: RowValues { logps, ..RowValues::default() }, ..Forward::default() })
     }
 
     /// Adds the gradient of the last pass to `gradient`; returns the operations that it took.
     pub(crate) fn backward(
         &mut self,
-        forward: &Forward,
+        forward: &Forward<B>,
         evaluation: &Evaluation,
-        gradient: &mut [f32],
+        gradient: &mut B::Gradient,
     ) -> Result<u64, TrainError> {
         match &self.companion {
             Some(companion) => {

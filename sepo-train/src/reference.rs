@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use sepo_data::Side;
 use sepo_loss::Objective;
-use sepo_model::{Activations, Model, Network};
+use sepo_model::{Backend, FrozenModel, Model};
 
 use crate::batch::{Batch, RowChoice, rows_not_finite};
 use crate::groups::Groups;
@@ -45,7 +45,7 @@ pub fn reference_logps(
     tokens_per_batch: usize,
 ) -> Result<(), TrainError> {
     let mut found: Vec<ReferenceLogps> = Vec::with_capacity(examples.len());
-    reference_logps_of_each(model, &*examples, tokens_per_batch, |_, reference| {
+    reference_logps_of_each(&mut FrozenModel::new(model), &*examples, tokens_per_batch, |_, reference| {
         found.push(reference);
         Ok::<(), TrainError>(())
     })?;
@@ -62,8 +62,8 @@ pub fn reference_logps(
 /// # Errors
 ///
 /// Those of [`reference_logps`], of [`ExampleFile::get`](crate::ExampleFile::get), and of `take`, which ends the pass.
-pub fn reference_logps_of_each<'a, E: From<TrainError>>(
-    model: &Model,
+pub fn reference_logps_of_each<'a, B: Backend, E: From<TrainError>>(
+    model: &mut FrozenModel<'_, B>,
     examples: impl Into<Examples<'a>>,
     tokens_per_batch: usize,
     mut take: impl FnMut(&TrainExample, ReferenceLogps) -> Result<(), E>,
@@ -87,31 +87,29 @@ pub fn reference_logps_of_each<'a, E: From<TrainError>>(
 /// # Panics
 ///
 /// Where there are no examples of these numbers.
-pub fn reference_logps_by_pass<'a, E: From<TrainError>>(
-    model: &Model,
+pub fn reference_logps_by_pass<'a, B: Backend, E: From<TrainError>>(
+    model: &mut FrozenModel<'_, B>,
     examples: impl Into<Examples<'a>>,
     numbers: Range<usize>,
     tokens_per_batch: usize,
     mut take: impl FnMut(&[Cow<'a, TrainExample>], Vec<ReferenceLogps>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut network = Network::new(&model.config, Activations::Kept);
     // Any objective will do: all rows of both sides are asked for.
     let groups = Groups::new(examples.into(), &Objective::Sft, RowChoice::All, tokens_per_batch);
     for group in groups.within(numbers) {
         let group = group?;
-        let logps = logps_of_group(model, &mut network, &group)?;
+        let logps = logps_of_group(model, &group)?;
         take(&group, logps)?;
     }
     Ok(())
 }
 
-fn logps_of_group(
-    model: &Model,
-    network: &mut Network,
+fn logps_of_group<B: Backend>(
+    model: &mut FrozenModel<'_, B>,
     group: &[Cow<'_, TrainExample>],
 ) -> Result<Vec<ReferenceLogps>, TrainError> {
     let batch = Batch::new(group.iter().map(Cow::as_ref).collect(), &Objective::Sft, RowChoice::All)?;
-    let logps = batch.logps(network, &model.parameters)?;
+    let logps = batch.logps(|batch| model.logps(batch))?;
     let rows = rows_not_finite(&batch, &logps);
     if !rows.is_empty() {
         return Err(TrainError::LogpsNotFinite { rows });

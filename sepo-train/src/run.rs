@@ -1,47 +1,49 @@
 //! A run between two calls of the outside world: everything that lives from step to step.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, BorrowMut, Cow};
 use std::path::Path;
 use std::time::Instant;
 
 use sepo_loss::Objective;
-use sepo_model::{Activations, Model, Network};
+use sepo_model::Model;
 
-use crate::beside::{Companion, reads_collisions};
-use crate::checkpoint::State;
+use crate::backend::TrainBackend;
+use crate::beside::Companion;
+use crate::checkpoint::{Snapshot, State};
 use crate::diagnose::{FailedBatch, rows_at_fault};
 use crate::evaluate::evaluate_checked;
 use crate::feed::Feed;
 use crate::fingerprint::Fingerprint;
-use crate::gradient::{GradientContext, accumulate};
+use crate::gradient::accumulate;
 use crate::guard::Guards;
+use crate::learner::Learner;
 use crate::memory::peak_rss_bytes;
+use crate::metrics_log::Kept;
 use crate::n_steps::total_steps;
-use crate::optimizer::{Optimizer, mean_and_clip, mean_norm, zero};
+use crate::optimizer::{Optimizer, zero};
 use crate::order::OrderPlace;
 use crate::pace::{Next, Pace};
-use crate::pass::Passes;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{Resumed, RunFolder};
 use crate::shuffle::Shuffler;
 use crate::sums::Sums;
 use crate::{
-    ActivationPolicy, Alarm, Best, Cursor, EvalReport, Examples, Observer, PreferenceMetrics, Progress,
-    Quantity, Schedule, Status, StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome,
-    Warning, WeightMetrics,
+    Alarm, Best, Cursor, EvalReport, Examples, Observer, PreferenceMetrics, Progress, Quantity, Schedule,
+    Status, StepMetrics, TrainConfig, TrainData, TrainError, TrainExample, TrainOutcome, Warning,
+    WeightMetrics,
 };
 
-/// The parts of a run that is going on; the model stays with the caller.
-pub(crate) struct Run<'a> {
+/// The parts of a run that is going on.
+pub(crate) struct Run<'a, B: TrainBackend> {
+    on: &'a B,
+    learner: Learner<'a, B>,
     data: TrainData<'a>,
     objective: &'a Objective,
     config: &'a TrainConfig,
     schedule: Schedule,
     total_steps: u64,
     feed: Feed<'a>,
-    network: Network,
-    companion: Option<Companion<'a>>,
-    optimizer: Optimizer,
-    grads: Vec<f32>,
+    optimizer: Optimizer<B>,
+    grads: B::Singles,
     progress: Progress,
     folder: Option<RunFolder>,
     resumed_from: Option<u64>,
@@ -52,39 +54,43 @@ pub(crate) struct Run<'a> {
     pace: Pace,
 }
 
-impl<'a> Run<'a> {
-    /// A run at its first step, or at the step of the newest whole checkpoint in `dir`, whose weights `model` then holds.
+impl<'a, B: TrainBackend> Run<'a, B> {
+    /// A run at its first step, or at the step of the newest whole checkpoint in `dir`. `model` holds what it has come to when
+    /// it has finished.
     pub(crate) fn begin(
-        model: &mut Model,
+        on: &'a B,
+        model: &'a mut Model,
         data: TrainData<'a>,
         (objective, config): (&'a Objective, &'a TrainConfig),
         dir: Option<&Path>,
         observer: &mut dyn Observer,
     ) -> Result<Self, TrainError> {
         let total_steps = total_steps(config, data.examples.len());
-        let companion = Companion::of(objective, data.beside, model)?;
-        let mut optimizer = Optimizer::new(&model.parameters);
-        let fingerprint = |model: &Model| Fingerprint::new(model, &data, objective, config);
+        let companion = Companion::of(on, objective, data.beside, model.config.vocab)?;
         let (folder, resumed) = match dir {
             Some(dir) => {
-                let (folder, resumed) =
-                    RunFolder::open(dir, fingerprint(model)?, (model, &mut optimizer), observer)?;
-                if let Some((state, _)) = &resumed {
+                let fingerprint = Fingerprint::new(model, &data, objective, config, B::NAME)?;
+                let (folder, resumed) = RunFolder::open(dir, fingerprint, &mut model.parameters, observer)?;
+                if let Some(Resumed { state, .. }) = &resumed {
                     folder.prune(state, config)?;
                 }
                 (Some(folder), resumed)
             }
             None => (None, None),
         };
-        let (state, metrics) = resumed.unzip();
-        let metrics = metrics.unwrap_or_default();
+        let (mut state, mut moments, mut metrics) = (None, None, Kept::default());
+        if let Some(resumed) = resumed {
+            (state, moments, metrics) = (Some(resumed.state), Some(resumed.moments), resumed.metrics);
+        }
+        let n_weights = model.parameters.len();
+        let optimizer = Optimizer::new(on, model.parameters.layout(), moments)?;
+        let mut grads = B::Singles::default();
+        on.zero_singles(&mut grads, n_weights)?;
         observer.on_start(total_steps, state.as_ref().map(|state| state.progress.step));
         let cursor = state.as_ref().map_or(Cursor::default(), |state| state.cursor);
-        let activations = match config.activations {
-            ActivationPolicy::Kept => Activations::Kept,
-            ActivationPolicy::Recomputed => Activations::Recomputed,
-        };
         Ok(Self {
+            on,
+            learner: Learner::new(on, model, (companion, data.beside.weights), (objective, config))?,
             schedule: Schedule::new(
                 config.scheduler,
                 config.learning_rate,
@@ -93,10 +99,8 @@ impl<'a> Run<'a> {
             )?,
             total_steps,
             feed: feed(data.examples, config, cursor, dir),
-            network: Network::new(&model.config, activations).with_dtype(config.dtype),
-            companion,
             optimizer,
-            grads: vec![0.0; model.parameters.as_slice().len()],
+            grads,
             progress: state.as_ref().map_or(Progress::default(), |state| state.progress),
             resumed_from: state.as_ref().map(|state| state.progress.step),
             folder,
@@ -105,7 +109,7 @@ impl<'a> Run<'a> {
             best: state.as_ref().and_then(|state| state.best),
             guards: state.map(|state| state.guards.resumed(config)).unwrap_or_default(),
             // Weights and two moments.
-            pace: Pace::new(3 * size_of_val(model.parameters.as_slice())),
+            pace: Pace::new(3 * n_weights * size_of::<f32>()),
             data,
             objective,
             config,
@@ -132,13 +136,9 @@ impl<'a> Run<'a> {
     }
 
     /// One step, and the evaluation and the checkpoint that are due after it.
-    pub(crate) fn advance(
-        &mut self,
-        model: &mut Model,
-        observer: &mut dyn Observer,
-    ) -> Result<(), TrainError> {
+    pub(crate) fn advance(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let start = Instant::now();
-        let metrics = self.step(model)?;
+        let metrics = self.step()?;
         if let Some(folder) = &mut self.folder {
             folder.log_step(&metrics)?;
         }
@@ -152,26 +152,23 @@ impl<'a> Run<'a> {
         let mut is_best = false;
         if self.is_evaluated_at(self.progress.step) {
             let before = self.best;
-            self.evaluate(model, observer)?;
+            self.evaluate(observer)?;
             is_best = self.best != before;
         }
         let is_wanted = observer.wants_checkpoint();
         if is_wanted || is_best || self.is_due_at(self.progress.step, self.config.save_every) {
-            self.save(model, observer)?;
+            self.save(observer)?;
         }
         Ok(())
     }
 
-    /// The outcome, after what has not been saved is.
-    pub(crate) fn finish(
-        mut self,
-        model: &Model,
-        observer: &mut dyn Observer,
-    ) -> Result<TrainOutcome, TrainError> {
+    /// The outcome, after what has not been saved is; the model then holds the weights.
+    pub(crate) fn finish(mut self, observer: &mut dyn Observer) -> Result<TrainOutcome, TrainError> {
         let saved = self.folder.as_ref().and_then(|folder| folder.saved);
         if self.progress.step > 0 && saved != Some(self.progress.step) {
-            self.save(model, observer)?;
+            self.save(observer)?;
         }
+        self.on.settle(&mut self.learner.weights)?;
         let status = match self.guards.stopped_by {
             _ if self.is_done() => Status::Done,
             Some(_) => Status::Guarded,
@@ -198,17 +195,12 @@ impl<'a> Run<'a> {
         !self.data.eval.is_empty() && self.is_due_at(step, self.config.eval_every)
     }
 
-    fn step(&mut self, model: &mut Model) -> Result<StepMetrics, TrainError> {
+    fn step(&mut self) -> Result<StepMetrics, TrainError> {
         let start = Instant::now();
         let batch = self.feed.next_batch()?;
         let examples: Vec<&TrainExample> = batch.iter().map(Cow::as_ref).collect();
         let learning_rate = self.schedule.at(self.progress.step);
-        let (sums, grad_norm) = self.gradient(model, &examples, learning_rate)?;
-        if let Some(norm) = grad_norm {
-            let factor = mean_and_clip(sums.loss.weight(), norm, self.config.max_grad_norm);
-            let grads = (&self.grads[..], factor);
-            self.optimizer.update(&mut model.parameters, grads, learning_rate, self.config);
-        }
+        let (sums, grad_norm) = self.change(&examples, learning_rate)?;
         self.progress.step += 1;
         self.progress.n_empty_pairs += sums.n_empty;
         self.progress.n_empty_batches += u64::from(grad_norm.is_none());
@@ -235,36 +227,28 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Leaves the gradient of the sum in `grads` and returns the norm of the mean's; `None` for an empty batch.
-    fn gradient(
+    /// Moves the weights by one step, and returns the norm of the mean's gradient; `None` for an empty batch, which moves
+    /// nothing.
+    fn change(
         &mut self,
-        model: &Model,
         examples: &[&TrainExample],
         learning_rate: f64,
     ) -> Result<(Sums, Option<f64>), TrainError> {
-        zero(&mut self.grads);
-        let mut context = GradientContext {
-            passes: Passes {
-                network: &mut self.network,
-                parameters: &model.parameters,
-                companion: self.companion.as_mut(),
-                collisions: reads_collisions(self.objective),
-            },
-            objective: self.objective,
-            weights: self.data.beside.weights,
-            tokens_per_batch: self.config.tokens_per_batch,
-        };
-        let total = accumulate(&mut context, examples, &mut self.grads)?;
+        zero(self.on, &mut self.grads)?;
+        let total = accumulate(&mut self.learner.context(), examples, self.grads.borrow_mut())?;
         let n_units = total.sums.loss.weight();
-        let norm = mean_norm(&self.grads, n_units);
         let (quantity, rows) = if !total.not_finite.is_empty() {
             (Quantity::Loss, total.not_finite)
         } else if n_units == 0.0 {
             return Ok((total.sums, None));
-        } else if norm.is_finite() {
-            return Ok((total.sums, Some(norm)));
         } else {
-            (Quantity::Gradient, rows_at_fault(&mut context, examples, &mut self.grads)?)
+            let (weights, gradient) = (&mut self.learner.weights, (self.grads.borrow(), n_units));
+            let norm = self.optimizer.update(self.on, weights, gradient, learning_rate, self.config)?;
+            if norm.is_finite() {
+                return Ok((total.sums, Some(norm)));
+            }
+            let rows = rows_at_fault(self.on, &mut self.learner.context(), examples, &mut self.grads)?;
+            (Quantity::Gradient, rows)
         };
         let step = self.progress.step + 1;
         let failed = FailedBatch { step, quantity, learning_rate, rows: &rows, examples };
@@ -273,16 +257,10 @@ impl<'a> Run<'a> {
         Err(TrainError::Diverged { quantity, step, rows, saved })
     }
 
-    fn evaluate(&mut self, model: &Model, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let start = Instant::now();
-        let passes = Passes {
-            network: &mut self.network,
-            parameters: &model.parameters,
-            companion: self.companion.as_mut(),
-            collisions: reads_collisions(self.objective),
-        };
         let report = evaluate_checked(
-            passes,
+            self.learner.passes(),
             self.data.eval,
             (self.objective, self.data.beside.weights),
             self.config.tokens_per_batch,
@@ -300,7 +278,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn save(&mut self, model: &Model, observer: &mut dyn Observer) -> Result<(), TrainError> {
+    fn save(&mut self, observer: &mut dyn Observer) -> Result<(), TrainError> {
         let Some(folder) = &mut self.folder else { return Ok(()) };
         let start = Instant::now();
         let step = self.progress.step;
@@ -310,7 +288,13 @@ impl<'a> Run<'a> {
             guards: self.guards.clone(),
             ..State::new(folder.fingerprint(), self.progress, cursor, self.optimizer.step)
         };
-        let path = folder.save((model, &self.optimizer), state, self.config)?;
+        let snapshot = Snapshot {
+            config: self.learner.config,
+            parameters: self.on.settle(&mut self.learner.weights)?,
+            m: self.on.to_values(&self.optimizer.m)?,
+            v: self.on.to_values(&self.optimizer.v)?,
+        };
+        let path = folder.save(&snapshot, state, self.config)?;
         self.pace.note_save(start.elapsed());
         observer.on_checkpoint(step, &path);
         Ok(())

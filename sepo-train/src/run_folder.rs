@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use sepo_model::Model;
+use sepo_model::Parameters;
 
-use crate::checkpoint::{self, Resume, State, Store};
+use crate::checkpoint::{self, Resume, Snapshot, State, Store};
 use crate::diagnose::FailedBatch;
 use crate::fingerprint::Fingerprint;
 use crate::metrics_log::{Kept, MetricsLog, metrics_path};
-use crate::optimizer::Optimizer;
+use crate::optimizer::Moments;
 use crate::{EvalReport, Observer, StepMetrics, TrainConfig, TrainError, Warning};
 
 /// The folder of a run that is going on.
@@ -21,15 +21,23 @@ pub(crate) struct RunFolder {
     pub(crate) saved: Option<u64>,
 }
 
+/// What a run goes on from.
+pub(crate) struct Resumed {
+    pub(crate) state: State,
+    pub(crate) moments: Moments,
+    /// Until there.
+    pub(crate) metrics: Kept,
+}
+
 impl RunFolder {
-    /// The folder of a run, made where absent, and the state of its newest whole checkpoint with the metrics until there.
-    /// The checkpoint's weights and moments are then in `model` and `optimizer`.
+    /// The folder of a run, made where absent, and what its newest whole checkpoint holds. The checkpoint's weights are then
+    /// in `parameters`.
     pub(crate) fn open(
         dir: &Path,
         fingerprint: Fingerprint,
-        (model, optimizer): (&mut Model, &mut Optimizer),
+        parameters: &mut Parameters,
         observer: &mut dyn Observer,
-    ) -> Result<(Self, Option<(State, Kept)>), TrainError> {
+    ) -> Result<(Self, Option<Resumed>), TrainError> {
         let (store, removed) = Store::open(dir)?;
         if !store.is_exclusive() {
             observer.on_warning(&Warning::NotLocked { path: dir.to_path_buf() });
@@ -37,17 +45,16 @@ impl RunFolder {
         for path in removed {
             observer.on_warning(&Warning::RemovedUnfinished { path });
         }
-        let Resume { state, warnings } =
-            checkpoint::resume(&store, &fingerprint, &mut model.parameters, optimizer)?;
+        let Resume { found, warnings } = checkpoint::resume(&store, &fingerprint, parameters)?;
         for warning in &warnings {
             observer.on_warning(warning);
         }
-        let saved = state.as_ref().map(|state| state.progress.step);
+        let saved = found.as_ref().map(|(state, _)| state.progress.step);
         let (log, kept) = MetricsLog::open(metrics_path(dir), saved.unwrap_or(0))?;
         checkpoint::sync_folder(dir)?;
         Ok((
             Self { dir: dir.to_path_buf(), store, log, fingerprint, saved },
-            state.map(|state| (state, kept)),
+            found.map(|(state, moments)| Resumed { state, moments, metrics: kept }),
         ))
     }
 
@@ -78,14 +85,14 @@ impl RunFolder {
     /// A checkpoint, after which those that are not kept are removed. Its folder.
     pub(crate) fn save(
         &mut self,
-        (model, optimizer): (&Model, &Optimizer),
+        snapshot: &Snapshot<'_>,
         state: State,
         config: &TrainConfig,
     ) -> Result<PathBuf, TrainError> {
         self.log.sync()?;
         let step = state.progress.step;
         let best = state.best.map(|best| best.step);
-        let path = checkpoint::write(&self.store, model, optimizer, state)?;
+        let path = checkpoint::write(&self.store, snapshot, state)?;
         self.saved = Some(step);
         self.store.prune(step, config.keep_checkpoints, best)?;
         Ok(path)

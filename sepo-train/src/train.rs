@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sepo_loss::Objective;
-use sepo_model::Model;
+use sepo_model::{Cpu, Model};
 use serde::{Deserialize, Serialize};
 
+use crate::backend::TrainBackend;
 use crate::beside::check_inputs;
 use crate::run::Run;
 use crate::{Beside, Best, EvalReport, Examples, GuardName, Observer, StepMetrics, TrainConfig, TrainError};
@@ -41,8 +42,10 @@ impl<'a> TrainData<'a> {
     }
 }
 
-/// Where a run writes, who watches it, and how it is stopped.
-pub struct RunOptions<'a> {
+/// Where a run computes and writes, who watches it, and how it is stopped.
+pub struct RunOptions<'a, B = Cpu> {
+    /// [`Cpu`], or a GPU, where weights, gradient and moments then stay until the run returns.
+    pub on: &'a B,
     /// Folder of `metrics.jsonl` and the checkpoints; `None` writes nothing and cannot be resumed.
     pub dir: Option<&'a Path>,
     /// Is told of every step, evaluation, checkpoint and oddity.
@@ -116,6 +119,7 @@ pub struct TrainOutcome {
 ///   [`TrainError::NotFinite`], [`TrainError::WeightWithoutPrompt`], [`TrainError::Loss`] before anything is touched.
 /// * [`TrainError::NoReferenceModel`], [`TrainError::NoTeacher`], [`TrainError::OtherVocabulary`], [`TrainError::WeightsLearned`] where the objective reads what
 ///   is not there; [`TrainError::StepWeights`] where weights of a step are no weights.
+/// * [`TrainError::OtherDtype`] where the device computes with other numbers than `config` asks for.
 /// * [`TrainError::NoEvaluation`] where the best checkpoint is to be kept and there is nothing to evaluate on.
 /// * [`TrainError::Lock`] where another run goes on in `dir`.
 /// * [`TrainError::ConfigChanged`] where `dir` holds a run of other settings, data or starting weights. `epochs`
@@ -131,7 +135,7 @@ pub struct TrainOutcome {
 /// use std::sync::atomic::AtomicBool;
 ///
 /// use sepo_loss::Objective;
-/// use sepo_model::{Model, ModelConfig};
+/// use sepo_model::{Cpu, Model, ModelConfig};
 /// use sepo_train::{RunOptions, Silent, TrainConfig, TrainData, TrainExample, train};
 ///
 /// let config = ModelConfig::from_json(r#"{
@@ -146,17 +150,17 @@ pub struct TrainOutcome {
 ///     TrainData::new(&examples),
 ///     &Objective::Sft,
 ///     &settings,
-///     RunOptions { dir: None, observer: &mut Silent, interrupt: &AtomicBool::new(false) },
+///     RunOptions { on: &Cpu, dir: None, observer: &mut Silent, interrupt: &AtomicBool::new(false) },
 /// )?;
 /// assert!(outcome.last_step.and_then(|step| step.loss).is_some_and(|loss| loss < 11f64.ln()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn train(
+pub fn train<B: TrainBackend>(
     model: &mut Model,
     data: TrainData<'_>,
     objective: &Objective,
     config: &TrainConfig,
-    options: RunOptions<'_>,
+    options: RunOptions<'_, B>,
 ) -> Result<TrainOutcome, TrainError> {
     config.check()?;
     objective.check()?;
@@ -167,12 +171,15 @@ pub fn train(
     if config.keep_best.is_some() && data.eval.is_empty() {
         return Err(TrainError::NoEvaluation);
     }
+    if let Some(found) = B::DTYPE.filter(|found| *found != config.dtype) {
+        return Err(TrainError::OtherDtype { asked: config.dtype, found });
+    }
     data.examples.check(objective)?;
     data.eval.check(objective)?;
-    let RunOptions { dir, observer, interrupt } = options;
-    let mut run = Run::begin(model, data, (objective, config), dir, observer)?;
+    let RunOptions { on, dir, observer, interrupt } = options;
+    let mut run = Run::begin(on, model, data, (objective, config), dir, observer)?;
     while run.goes_on(observer) && !interrupt.load(Ordering::Relaxed) {
-        run.advance(model, observer)?;
+        run.advance(observer)?;
     }
-    run.finish(model, observer)
+    run.finish(observer)
 }

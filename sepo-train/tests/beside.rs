@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicBool;
 
 use sepo_data::Side;
 use sepo_loss::{LossBatch, Objective, PairRows, Preset, evaluate};
-use sepo_model::{Activations, Model, ModelConfig, Network, SequenceBatch};
+use sepo_model::{Activations, Cpu, Model, ModelConfig, Network, SequenceBatch};
 use sepo_train::{
     Beside, RunOptions, Silent, StepWeights, Teacher, TrainConfig, TrainData, TrainError, TrainExample,
-    TrainOutcome, evaluate_pairs_beside, reference_logps, train,
+    TrainOutcome, evaluate_pairs_on, reference_logps, train,
 };
 
 fn model(seed: u64, vocab: usize) -> Model {
@@ -44,7 +44,8 @@ fn run(
     objective: &Objective,
     config: &TrainConfig,
 ) -> Result<TrainOutcome, TrainError> {
-    let options = RunOptions { dir: None, observer: &mut Silent, interrupt: &AtomicBool::new(false) };
+    let options =
+        RunOptions { on: &Cpu, dir: None, observer: &mut Silent, interrupt: &AtomicBool::new(false) };
     train(model, data, objective, config, options)
 }
 
@@ -113,7 +114,7 @@ fn divergences_of_a_step_are_those_of_whole_distributions() {
             let loss = step.loss.unwrap();
             assert!((loss - slow).abs() < 1e-5, "{}: {loss} against {slow}", objective.name());
         }
-        let eval = evaluate_pairs_beside(&policy, &pairs, &objective, beside, 4096).unwrap();
+        let eval = evaluate_pairs_on(&Cpu, &policy, &pairs, (&objective, beside), 4096).unwrap();
         assert!((eval.loss.unwrap() - slow).abs() < 1e-5);
     }
 }
@@ -228,6 +229,7 @@ fn a_run_of_other_step_weights_or_another_frozen_model_is_another_run() {
     let folder = tempfile::tempdir().unwrap();
     let go = |beside: Beside<'_>| {
         let options = RunOptions {
+            on: &Cpu,
             dir: Some(folder.path()),
             observer: &mut Silent,
             interrupt: &AtomicBool::new(false),
@@ -285,7 +287,7 @@ fn a_teacher_of_two_models_is_distilled_as_from_whole_distributions() {
             let loss = step.loss.unwrap();
             assert!((loss - slow).abs() < 1e-5 * (1.0 + slow), "{loss} against {slow}");
         }
-        let eval = evaluate_pairs_beside(&policy, &pairs, &objective, beside, 4096).unwrap();
+        let eval = evaluate_pairs_on(&Cpu, &policy, &pairs, (&objective, beside), 4096).unwrap();
         assert!((eval.loss.unwrap() - slow).abs() < 1e-5 * (1.0 + slow));
     }
     // It learns: the policy comes nearer to the teacher.
@@ -311,6 +313,7 @@ fn a_teacher_that_is_not_there_or_has_other_tokens_is_named_and_another_one_is_a
     let go = |teacher| {
         let beside = Beside { teacher: Some(teacher), ..Beside::default() };
         let options = RunOptions {
+            on: &Cpu,
             dir: Some(folder.path()),
             observer: &mut Silent,
             interrupt: &AtomicBool::new(false),
@@ -354,6 +357,6 @@ fn what_the_policy_would_say_itself_counts_more_as_by_whole_distributions() {
         let loss = run(&mut policy.clone(), data, &wpo, &config).unwrap().last_step.unwrap().loss.unwrap();
         assert!((loss - slow).abs() < 1e-5, "{loss} against {slow}");
     }
-    let eval = evaluate_pairs_beside(&policy, &pairs, &wpo, Beside::default(), 4096).unwrap();
+    let eval = evaluate_pairs_on(&Cpu, &policy, &pairs, (&wpo, Beside::default()), 4096).unwrap();
     assert!((eval.loss.unwrap() - slow).abs() < 1e-5);
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use sepo_loss::Objective;
+use sepo_model::Cpu;
 use sepo_train::{Quantity, TrainConfig, TrainError, TrainExample, evaluate_pairs, reference_logps};
 use support::{SEPO, bits, quick_config, run, tiny_model, weighted_pairs};
 
@@ -22,6 +23,7 @@ fn the_row_that_makes_the_loss_not_finite_is_named_and_the_batch_saved() {
     let before = bits(&model);
     let mut observer = sepo_train::Silent;
     let options = sepo_train::RunOptions {
+        on: &Cpu,
         dir: Some(dir.path()),
         observer: &mut observer,
         interrupt: &AtomicBool::new(false),

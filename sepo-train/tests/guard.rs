@@ -4,6 +4,7 @@
 mod support;
 
 use sepo_loss::Objective;
+use sepo_model::Cpu;
 use sepo_train::{GuardName, Status, TrainConfig, TrainExample};
 use support::{DPO, Recorder, bits, metrics, quick_config, run};
 
@@ -59,7 +60,8 @@ fn run_until_with(
 ) -> Vec<String> {
     let interrupt = std::sync::atomic::AtomicBool::new(false);
     let mut recorder = Recorder { stop_after: Some((stop, &interrupt)), ..Recorder::default() };
-    let options = sepo_train::RunOptions { dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
+    let options =
+        sepo_train::RunOptions { on: &Cpu, dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
     let data = sepo_train::TrainData::new(examples);
     sepo_train::train(&mut support::tiny_model(1), data, objective, config, options).unwrap();
     alarms(&recorder)

@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use sepo_model::Model;
+use sepo_model::{Cpu, Model};
 use sepo_train::{
     BestMetric, RunOptions, TrainConfig, TrainData, TrainError, TrainOutcome, evaluate_pairs, train,
 };
@@ -32,7 +32,7 @@ fn train_until(stop: Option<u64>, dir: &Path, config: &TrainConfig) -> (Recorder
     let (examples, eval) = (weighted_pairs(7, 2), random_pairs(6, 9));
     let interrupt = AtomicBool::new(false);
     let mut recorder = Recorder { stop_after: stop.map(|step| (step, &interrupt)), ..Recorder::default() };
-    let options = RunOptions { dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
     let data = TrainData::new(&examples).with_eval(&eval);
     let outcome = train(&mut tiny_model(1), data, &SEPO, config, options).unwrap();
     let recorder =

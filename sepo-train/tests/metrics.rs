@@ -6,7 +6,7 @@ mod support;
 use std::sync::atomic::AtomicBool;
 
 use sepo_kernels::Segments;
-use sepo_model::{Activations, Model, Network, SequenceBatch};
+use sepo_model::{Activations, Cpu, Model, Network, SequenceBatch};
 use sepo_train::{RunOptions, TrainConfig, TrainData, TrainExample, evaluate_pairs, reference_logps, train};
 use support::{DPO, Recorder, SEPO, random_pairs, run, tiny_model, weighted_pairs};
 
@@ -150,7 +150,8 @@ fn evaluations_stand_in_the_metrics_with_names_of_their_own() {
     let mut model = tiny_model(1);
     let mut recorder = Recorder::default();
     let interrupt = AtomicBool::new(false);
-    let options = RunOptions { dir: Some(dir.path()), observer: &mut recorder, interrupt: &interrupt };
+    let options =
+        RunOptions { on: &Cpu, dir: Some(dir.path()), observer: &mut recorder, interrupt: &interrupt };
     let data = TrainData::new(&pairs[..5]).with_eval(&pairs[5..]);
     let outcome = train(&mut model, data, &DPO, &config, options).unwrap();
     let evals: Vec<u64> = recorder.evals.iter().map(|(step, _)| *step).collect();

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use sepo_loss::Objective;
+use sepo_model::{Cpu, FrozenModel};
 use sepo_train::{
     ExampleCollector, ExampleFile, ExampleWriter, Examples, HeldExamples, RecordDamage, ReferenceLogps,
     RunOptions, Sides, Spill, TrainConfig, TrainData, TrainError, TrainExample, evaluate_pairs,
@@ -47,7 +48,7 @@ fn trained(
     let mut model = tiny_model(1);
     let mut recorder = Recorder::default();
     let interrupt = AtomicBool::new(false);
-    let options = RunOptions { dir, observer: &mut recorder, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir, observer: &mut recorder, interrupt: &interrupt };
     train(&mut model, data, objective, config, options).unwrap();
     (bits(&model), recorder.steps.len())
 }
@@ -116,7 +117,7 @@ fn a_measure_and_a_reference_from_disk_are_those_from_memory() {
     let mut examples = random_pairs(13, 8);
     let file = on_disk(&examples);
     let mut found = Vec::new();
-    reference_logps_of_each(&tiny_model(3), &file, 30, |example, reference| {
+    reference_logps_of_each(&mut FrozenModel::new(&tiny_model(3)), &file, 30, |example, reference| {
         found.push((example.row, reference));
         Ok::<(), TrainError>(())
     })
@@ -227,7 +228,8 @@ fn damage_during_a_run_stops_it() {
     std::fs::write(&path, bytes).unwrap();
     let mut model = tiny_model(1);
     let interrupt = AtomicBool::new(false);
-    let options = RunOptions { dir: None, observer: &mut Recorder::default(), interrupt: &interrupt };
+    let options =
+        RunOptions { on: &Cpu, dir: None, observer: &mut Recorder::default(), interrupt: &interrupt };
     let simpo = Objective::SimPo { beta: 2.0, gamma: 0.5, label_smoothing: 0.0 };
     let outcome = train(&mut model, TrainData::new(&file), &simpo, &quick_config(), options);
     assert!(matches!(outcome, Err(TrainError::DamagedExamples { record: Some(_), .. })), "{outcome:?}");

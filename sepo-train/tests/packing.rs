@@ -33,7 +33,7 @@ use rand_chacha::ChaCha8Rng;
 use sepo_data::{PackItem, PackedBatch, RowPolicy};
 use sepo_kernels::Segments;
 use sepo_loss::{Evaluation, LossBatch, Normalizer, Objective, PairRows, evaluate};
-use sepo_model::{Activations, Model, ModelConfig, Network, SequenceBatch};
+use sepo_model::{Activations, Cpu, Model, ModelConfig, Network, SequenceBatch};
 use sepo_train::{
     ReferenceLogps, RunOptions, Silent, TrainConfig, TrainData, TrainExample, reference_logps, train,
 };
@@ -486,7 +486,7 @@ fn a_training_step_reports_the_loss_and_the_gradient_norm_of_separate_sequences(
                 ..TrainConfig::default()
             };
             let interrupt = AtomicBool::new(false);
-            let options = RunOptions { dir: None, observer: &mut Silent, interrupt: &interrupt };
+            let options = RunOptions { on: &Cpu, dir: None, observer: &mut Silent, interrupt: &interrupt };
             let data = TrainData::new(&pairs);
             let step = train(&mut model, data, objective, &config, options).unwrap().last_step.unwrap();
             let close = |a: f64, b: f64| (a - b).abs() < GRADIENT_OFF * b.abs();

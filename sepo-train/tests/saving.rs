@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use sepo_data::{Lock, LockError};
+use sepo_model::Cpu;
 use sepo_train::{
     Observer, RunOptions, Status, StepMetrics, TrainConfig, TrainData, TrainError, TrainOutcome, Warning,
     train,
@@ -56,7 +57,7 @@ fn config() -> TrainConfig {
 fn train_with(observer: &mut Asking, dir: &Path) -> Result<TrainOutcome, TrainError> {
     let examples = weighted_pairs(7, 2);
     let data = TrainData::new(&examples);
-    let options = RunOptions { dir: Some(dir), observer, interrupt: &AtomicBool::new(false) };
+    let options = RunOptions { on: &Cpu, dir: Some(dir), observer, interrupt: &AtomicBool::new(false) };
     train(&mut tiny_model(1), data, &SEPO, &config(), options)
 }
 

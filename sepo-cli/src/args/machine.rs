@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]
 pub(crate) struct MachineArgs {
-    /// `cpu`, or `cuda` with an optional number [default: what is there]
+    /// `cpu`, or `cuda` with an optional number [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<String>,
     /// Threads [default: one a core]

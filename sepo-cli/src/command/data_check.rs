@@ -64,7 +64,7 @@ impl Lengths {
 }
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let config = args.input.read.source_config(&Memory::default().spill(&std::env::temp_dir()));
     let load = |dir: &PathBuf| {
         let length = max_length_of_tokenizer(args.tokens.max_length, dir);

@@ -19,7 +19,7 @@ struct Converted {
 }
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let _lock = crate::claim::file(&args.out)?;
     let mut source =
         open(&args.input.inputs, &args.input.read, &Memory::default().spill(&std::env::temp_dir()))?;

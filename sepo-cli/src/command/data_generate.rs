@@ -18,7 +18,7 @@ struct Generated {
 }
 
 pub(crate) fn run(args: &GenerateDataArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let temperature = Temperature::new(args.temperature).map_err(|error| CliError::of(Exit::Usage, error))?;
     // One of the two is typed.
     let n_pairs = args.pairs.unwrap_or(usize::MAX);

@@ -46,7 +46,7 @@ struct Side {
 
 pub(crate) fn run(args: &ShowArgs) -> Result<Exit, CliError> {
     refuse_foreign(args)?;
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let length = max_length_of_tokenizer(args.tokens.max_length, &args.tokenizer);
     let tokenizer = load_tokenizer(&args.tokenizer, &args.tokens.config(length))?;
     let scratch = Memory::default().spill(&std::env::temp_dir());

@@ -39,7 +39,7 @@ pub(crate) struct SplitJob<'a> {
 }
 
 pub(crate) fn run(args: &SplitArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     if args.out_train == args.out_eval {
         return Err(CliError::usage(
             format!("`--out-train` and `--out-eval` are both `{}`", args.out_train.display()),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sepo_data::{Part, TokenizeConfig};
 use sepo_loss::Objective;
-use sepo_train::{EvalReport, Footprint, evaluate_pairs};
+use sepo_model::Dtype;
+use sepo_train::{Beside, EvalReport, Footprint, TrainBackend, evaluate_pairs_on};
 use serde::Serialize;
 
 use super::stage;
@@ -14,6 +15,7 @@ use crate::console::{grouped, number, percent, result};
 use crate::examples;
 use crate::exit::{CliError, Exit};
 use crate::length::max_length;
+use crate::machine::{OnDevice, on_device};
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
@@ -67,6 +69,18 @@ pub(crate) fn run(args: &EvalArgs) -> Result<Exit, CliError> {
 
 /// How the model does on the pairs.
 pub(crate) fn make(job: &EvalJob<'_>) -> Result<EvalResult, CliError> {
+    on_device(Dtype::F32, job)
+}
+
+impl OnDevice for &EvalJob<'_> {
+    type Output = Result<EvalResult, CliError>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        make_on(on, self)
+    }
+}
+
+fn make_on<B: TrainBackend>(on: &B, job: &EvalJob<'_>) -> Result<EvalResult, CliError> {
     check_memory(job)?;
     let model = load_model("model", job.model)?;
     let tokenizer = Arc::new(load_tokenizer(job.model, &job.tokens)?);
@@ -79,15 +93,19 @@ pub(crate) fn make(job: &EvalJob<'_>) -> Result<EvalResult, CliError> {
         Some(dir) => {
             let reference = load_model("reference", dir)?;
             check_fit(&reference, &tokenizer)?;
-            held = examples::with_reference(&reference, held.examples(), job.tokens_per_batch, spill)?;
+            held = examples::with_reference(on, &reference, held.examples(), job.tokens_per_batch, spill)?;
             Objective::Dpo { beta: job.beta, label_smoothing: 0.0 }
         }
     };
     objective.check()?;
-    let report = evaluate_pairs(&model, held.examples(), &objective, job.tokens_per_batch)?;
+    let evaluate = |objective: &Objective| {
+        let beside = Beside::default();
+        evaluate_pairs_on(on, &model, held.examples(), (objective, beside), job.tokens_per_batch)
+    };
+    let report = evaluate(&objective)?;
     let chosen_loss = match objective {
         Objective::Sft => report.loss,
-        _ => evaluate_pairs(&model, held.examples(), &Objective::Sft, job.tokens_per_batch)?.loss,
+        _ => evaluate(&Objective::Sft)?.loss,
     };
     Ok(EvalResult { max_length: job.tokens.truncation.max_length, chosen_loss, pairs: report })
 }

@@ -16,7 +16,7 @@ use crate::heatmap::{Color, HeatmapPair, HeatmapSide, HeatmapToken, Width, ansi,
 use crate::model_dir::load_tokenizer;
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let reader = ScoresReader::open(&args.scores)?;
     let tokenizer = tokenizer(args.tokenizer.as_deref(), reader.meta().tokenizer.as_ref())?;
     let eos = reader.meta().eos_token_id;

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
             format!("leave `{flag}` out, or choose a temperature above 0"),
         ));
     }
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let _lock = crate::claim::file(&args.out)?;
     let model = load_model("model", &args.model)?;
     let config = TokenizeConfig { template: args.template.choice(), ..TokenizeConfig::default() };

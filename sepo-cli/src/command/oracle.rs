@@ -8,8 +8,8 @@ use sepo_loss::Objective;
 use sepo_model::Model;
 use sepo_oracle::{DpoConfig, REFERENCE_LOGPS_FILE, Subset, train_oracle, train_reference};
 use sepo_train::{
-    EvalReport, Examples, Footprint, HeldExamples, RunOptions, TrainConfig, TrainData, TrainOutcome,
-    evaluate_pairs,
+    Beside, EvalReport, Examples, Footprint, HeldExamples, RunOptions, TrainBackend, TrainConfig, TrainData,
+    TrainOutcome, evaluate_pairs_on,
 };
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ use crate::examples;
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::length::max_length;
+use crate::machine::{OnDevice, on_device};
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
@@ -107,6 +108,18 @@ pub(crate) fn run(args: &OracleArgs) -> Result<Exit, CliError> {
 
 /// Reference and oracle in the job's folder, measured on held-out pairs; an exit code where the job was stopped.
 pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, CliError> {
+    on_device(job.train.dtype, job)
+}
+
+impl OnDevice for &OracleJob<'_> {
+    type Output = Result<Result<OracleResult, Exit>, CliError>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        make_on(on, self)
+    }
+}
+
+fn make_on(on: &impl TrainBackend, job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, CliError> {
     // All settings first: the reference may take long.
     job.train.check()?;
     let objective = Objective::Dpo { beta: job.dpo.beta, label_smoothing: job.dpo.label_smoothing };
@@ -135,7 +148,7 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
     say(format!("oracle: {} of {} pairs", grouped(used.len() as u64), grouped(all.len() as u64)));
 
     let _lock = claim::folder(job.out, lock)?;
-    let reference = match make_reference(job, base, used)? {
+    let reference = match make_reference(on, job, base, used)? {
         Ok(reference) => reference,
         Err(exit) => return Ok(Err(exit)),
     };
@@ -148,12 +161,12 @@ pub(crate) fn make(job: &OracleJob<'_>) -> Result<Result<OracleResult, Exit>, Cl
     let held_out = &held_out[..pairs_held_out.min(job.eval_pairs)];
     let counts = [("pairs", subset.used.len() as u64), ("pairs_held_out", pairs_held_out as u64)];
     record_reference(job, &record, provenance::counts(counts))?;
-    let (oracle, outcome) = match make_oracle(job, &reference, used)? {
+    let (oracle, outcome) = match make_oracle(on, job, &reference, used)? {
         Ok(made) => made,
         Err(exit) => return Ok(Err(exit)),
     };
     record_oracle(job, record, provenance::counts([counts[0], counts[1], ("steps", outcome.total_steps)]))?;
-    let held_out = measure(job, &reference, &oracle, from.picked(held_out))?;
+    let held_out = measure(on, job, [&reference, &oracle], from.picked(held_out))?;
     Ok(Ok(OracleResult {
         max_length: job.tokens.truncation.max_length,
         pairs_used: subset.used.len(),
@@ -211,6 +224,7 @@ fn check_memory(job: &OracleJob<'_>, start: &Path) -> Result<(), CliError> {
 
 /// The reference in `out/reference`: brought along, or fine-tuned on the chosen responses.
 fn make_reference(
+    on: &impl TrainBackend,
     job: &OracleJob<'_>,
     base: Model,
     used: Examples<'_>,
@@ -226,7 +240,7 @@ fn make_reference(
         };
         stage::check_config(&Objective::Sft, &config, model.parameters.len())?;
         let mut observer = Progress::new("reference");
-        let options = RunOptions { dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };
+        let options = RunOptions { on, dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };
         let outcome = train_reference(&mut model, used, &config, options)?;
         drop(observer);
         if let Some(exit) = stage::stopped(&outcome, &dir) {
@@ -240,18 +254,23 @@ fn make_reference(
 type Made = Result<(Model, TrainOutcome), Exit>;
 
 /// The oracle in `out/oracle`, by DPO from the reference, whose log-probs are computed once.
-fn make_oracle(job: &OracleJob<'_>, reference: &Model, used: Examples<'_>) -> Result<Made, CliError> {
+fn make_oracle(
+    on: &impl TrainBackend,
+    job: &OracleJob<'_>,
+    reference: &Model,
+    used: Examples<'_>,
+) -> Result<Made, CliError> {
     let dir = job.out.join("oracle");
     std::fs::create_dir_all(&dir).map_err(|source| crate::exit::io_error(&dir, source))?;
     let config = &job.train;
     let stored = (&*dir.join(REFERENCE_LOGPS_FILE), config.tokens_per_batch);
-    let used = match examples::with_stored_reference(reference, used, stored, job.memory.spill(&dir))? {
+    let used = match examples::with_stored_reference(on, reference, used, stored, job.memory.spill(&dir))? {
         Ok(used) => used,
         Err(exit) => return Ok(Err(exit)),
     };
     let mut oracle = reference.clone();
     let mut observer = Progress::new("oracle");
-    let options = RunOptions { dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };
+    let options = RunOptions { on, dir: Some(&dir), observer: &mut observer, interrupt: interrupted() };
     let data = TrainData::new(used.examples());
     let outcome = train_oracle(&mut oracle, data, job.dpo, config, options)?;
     drop(observer);
@@ -263,22 +282,22 @@ fn make_oracle(job: &OracleJob<'_>, reference: &Model, used: Examples<'_>) -> Re
 }
 
 /// Both models on pairs that neither has seen.
-fn measure(
+fn measure<B: TrainBackend>(
+    on: &B,
     job: &OracleJob<'_>,
-    reference: &Model,
-    oracle: &Model,
+    [reference, oracle]: [&Model; 2],
     held_out: Examples<'_>,
 ) -> Result<Option<HeldOut>, CliError> {
     if held_out.is_empty() {
         return Ok(None);
     }
     let tokens = job.train.tokens_per_batch;
-    let held_out = examples::with_reference(reference, held_out, tokens, job.memory.spill(job.out))?;
+    let held_out = examples::with_reference(on, reference, held_out, tokens, job.memory.spill(job.out))?;
     let objective = Objective::Dpo { beta: job.dpo.beta, label_smoothing: 0.0 };
-    let measured = HeldOut {
-        reference: evaluate_pairs(reference, held_out.examples(), &objective, tokens)?,
-        oracle: evaluate_pairs(oracle, held_out.examples(), &objective, tokens)?,
+    let evaluate = |model: &Model| {
+        evaluate_pairs_on(on, model, held_out.examples(), (&objective, Beside::default()), tokens)
     };
+    let measured = HeldOut { reference: evaluate(reference)?, oracle: evaluate(oracle)? };
     if measured.oracle.accuracy_by_reward.is_some_and(|share| share < 0.5) {
         warn(
             "the oracle's implicit reward prefers the rejected response in most held-out pairs: are the columns swapped?",

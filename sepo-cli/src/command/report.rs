@@ -20,7 +20,7 @@ struct Drawn {
 }
 
 pub(crate) fn run(args: &ReportArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let out = args.out.clone().unwrap_or_else(|| args.run.join("report.html"));
     let stored = args.run.join("report.json");
     let mut runs = Vec::new();

@@ -7,10 +7,9 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sepo_data::{ContentSource, PairTokenizer, Part, ScoresMeta, ShardStore};
-use sepo_kernels::cuda::Bf16;
-use sepo_model::{Cuda, Dtype, Model};
+use sepo_model::{Dtype, Model};
 use sepo_select::{FinishedShards, PairScorer, Scorer, ShardConfig, ShardProgress, ShardedScores};
-use sepo_train::Footprint;
+use sepo_train::{Footprint, TrainBackend};
 
 use super::score_identity::{identity, source_meta, sources};
 pub(crate) use super::score_job::ScoreJob;
@@ -22,13 +21,13 @@ use crate::console::{grouped, result, say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::length::max_length;
-use crate::machine::Place;
+use crate::machine::{OnDevice, on_device};
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
 use crate::provenance::{self, RECORD_KEY};
 
 pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
-    let place = crate::machine::prepare_any(&args.machine)?;
+    crate::machine::prepare(&args.machine)?;
     let pairs = &args.pairs;
     let length = max_length(pairs.tokens.max_length, &[&args.oracle, &args.reference])?;
     let job = ScoreJob {
@@ -42,7 +41,6 @@ pub(crate) fn run(args: &ScoreArgs) -> Result<Exit, CliError> {
             tokens_per_shard: args.shards.tokens_per_shard.get(),
         },
         dtype: args.dtype.into(),
-        place: &place,
         memory: args.memory.memory(),
         other: args.shards.other_run(),
         on_change: args.change.on_change(),
@@ -66,7 +64,8 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     check_fit(&oracle, &tokenizer)?;
     check_fit(&reference, &tokenizer)?;
     same_tokenizer(job, &tokenizer)?;
-    let mut scorer = scorer(job, &oracle, &reference)?;
+    let judges = Judges { oracle: &oracle, reference: &reference, dtype: job.dtype };
+    let mut scorer = on_device(job.dtype, judges)?;
     let mut meta = meta(job, [&oracle, &reference], &tokenizer)?;
     let weights = [&meta.oracle.content_hash, &meta.reference.content_hash].map(String::as_str);
     let identity = identity(job, weights, &tokenizer, &meta.inputs)?;
@@ -127,21 +126,19 @@ pub(crate) fn make(job: &ScoreJob<'_>, stop: &AtomicBool) -> Result<Option<Score
     }))
 }
 
-/// Both models where the job says, in the type that it says.
-fn scorer<'m>(
-    job: &ScoreJob<'_>,
+/// Two models to make a scorer of.
+struct Judges<'m> {
     oracle: &'m Model,
     reference: &'m Model,
-) -> Result<Box<dyn PairScorer + 'm>, CliError> {
-    Ok(match (job.place, job.dtype) {
-        (Place::Cpu, dtype) => Box::new(Scorer::new(oracle, reference)?.with_dtype(dtype)),
-        (Place::Gpu(device), Dtype::F32) => {
-            Box::new(Scorer::on(&Cuda::<_, f32>::new(Arc::clone(device)), oracle, reference)?)
-        }
-        (Place::Gpu(device), Dtype::Bf16) => {
-            Box::new(Scorer::on(&Cuda::<_, Bf16>::new(Arc::clone(device)), oracle, reference)?)
-        }
-    })
+    dtype: Dtype,
+}
+
+impl<'m> OnDevice for Judges<'m> {
+    type Output = Result<Box<dyn PairScorer + 'm>, CliError>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        Ok(Box::new(Scorer::on(on, self.oracle, self.reference)?.with_dtype(self.dtype)))
+    }
 }
 
 /// The folder that a file lies in.

@@ -7,7 +7,6 @@ use sepo_model::Dtype;
 use sepo_select::ShardConfig;
 
 use crate::args::DataArgs;
-use crate::machine::Place;
 use crate::memory::Memory;
 use crate::provenance::OnChange;
 
@@ -22,8 +21,6 @@ pub(crate) struct ScoreJob<'a> {
     pub(crate) tokens: TokenizeConfig,
     pub(crate) shards: ShardConfig,
     pub(crate) dtype: Dtype,
-    /// What both models run on.
-    pub(crate) place: &'a Place,
     pub(crate) memory: Memory,
     /// What happens to shards that were left by a run on other inputs or with other settings.
     pub(crate) other: OtherRun,

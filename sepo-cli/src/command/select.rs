@@ -30,7 +30,7 @@ pub(crate) struct SelectJob<'a> {
 }
 
 pub(crate) fn run(args: &SelectArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let config = config(args)?;
     let _lock = crate::claim::file(&args.out)?;
     let job = SelectJob {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sepo_data::{Part, TokenizeConfig};
 use sepo_loss::Objective;
-use sepo_train::{Footprint, HeldExamples, TrainConfig, TrainData};
+use sepo_train::{Footprint, HeldExamples, TrainBackend, TrainConfig, TrainData};
 
 use super::stage::{self, Trained};
 use crate::args::{DataArgs, SftArgs};
@@ -14,6 +14,7 @@ use crate::console::{number, result};
 use crate::examples;
 use crate::exit::{CliError, Exit};
 use crate::length::max_length;
+use crate::machine::{OnDevice, on_device};
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::PairStream;
@@ -63,6 +64,18 @@ pub(crate) fn run(args: &SftArgs) -> Result<Exit, CliError> {
 
 /// The model in the job's folder; an exit code where the job was stopped.
 pub(crate) fn make(job: &SftJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
+    on_device(job.train.dtype, job)
+}
+
+impl OnDevice for &SftJob<'_> {
+    type Output = Result<Result<Trained, Exit>, CliError>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        make_on(on, self)
+    }
+}
+
+fn make_on(on: &impl TrainBackend, job: &SftJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
     // All settings first: reading may take long.
     job.train.check()?;
     let lock = claim::existing(job.out)?;
@@ -86,7 +99,7 @@ pub(crate) fn make(job: &SftJob<'_>) -> Result<Result<Trained, Exit>, CliError> 
     let eval = job.read.held_out().as_ref().map(read).transpose()?.unwrap_or_default();
     let data = TrainData::new(held.examples()).with_eval(eval.examples());
     let _lock = claim::folder(job.out, lock)?;
-    let outcome = stage::run("sft", &mut model, data, (&Objective::Sft, &job.train), job.out)?;
+    let outcome = stage::run(on, "sft", &mut model, data, (&Objective::Sft, &job.train), job.out)?;
     if let Some(exit) = stage::stopped(&outcome, job.out) {
         return Ok(Err(exit));
     }

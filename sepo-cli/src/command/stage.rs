@@ -6,7 +6,8 @@ use sepo_data::TokenizedPair;
 use sepo_loss::Objective;
 use sepo_model::Model;
 use sepo_train::{
-    RunOptions, Status, TrainConfig, TrainData, TrainExample, TrainOutcome, train, unusual_settings,
+    RunOptions, Status, TrainBackend, TrainConfig, TrainData, TrainExample, TrainOutcome, train,
+    unusual_settings,
 };
 use serde::Serialize;
 
@@ -44,8 +45,9 @@ pub(crate) fn check_config(
     Ok(())
 }
 
-/// Trains `model` in `dir`, resumable, with a progress bar.
+/// Trains `model` in `dir` on a device, resumable, with a progress bar.
 pub(crate) fn run(
+    on: &impl TrainBackend,
     name: &str,
     model: &mut Model,
     data: TrainData<'_>,
@@ -54,7 +56,7 @@ pub(crate) fn run(
 ) -> Result<TrainOutcome, CliError> {
     check_config(objective, config, model.parameters.len())?;
     let mut observer = Progress::new(name);
-    let options = RunOptions { dir: Some(dir), observer: &mut observer, interrupt: interrupted() };
+    let options = RunOptions { on, dir: Some(dir), observer: &mut observer, interrupt: interrupted() };
     Ok(train(model, data, objective, config, options)?)
 }
 

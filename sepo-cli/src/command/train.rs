@@ -6,8 +6,8 @@ use std::sync::Arc;
 use sepo_data::{Part, TokenizeConfig};
 use sepo_model::Model;
 use sepo_train::{
-    Beside, Footprint, HeldExamples, Teacher, TrainConfig, TrainData, check_inputs, checkpoint_folder,
-    reads_divergences, reads_teacher,
+    Beside, Footprint, HeldExamples, Teacher, TrainBackend, TrainConfig, TrainData, check_inputs,
+    checkpoint_folder, reads_divergences, reads_teacher,
 };
 
 use super::stage::{self, Trained};
@@ -17,6 +17,7 @@ use crate::claim;
 use crate::console::{grouped, number, percent, result};
 use crate::exit::{CliError, Exit};
 use crate::length::max_length;
+use crate::machine::{OnDevice, on_device};
 use crate::memory::Memory;
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::provenance::{self, OnChange, Origin, TrainSettings};
@@ -91,6 +92,18 @@ pub(crate) fn run(args: &TrainCommandArgs, choice: ObjectiveChoice) -> Result<Ex
 
 /// The policy in the job's folder; an exit code where the job was stopped.
 pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
+    on_device(job.train.dtype, job)
+}
+
+impl OnDevice for &TrainJob<'_> {
+    type Output = Result<Result<Trained, Exit>, CliError>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        make_on(on, self)
+    }
+}
+
+fn make_on(on: &impl TrainBackend, job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError> {
     // All settings first: reading may take long.
     job.train.check()?;
     let objective = job.objective.objective()?;
@@ -121,7 +134,7 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
     let _lock = claim::folder(job.out, lock)?;
     let mut held = [examples, eval];
     if let Some(dir) = job.reference {
-        match add_reference((&model, dir), held, (job.out, job.train.tokens_per_batch), &spill)? {
+        match add_reference(on, (&model, dir), held, (job.out, job.train.tokens_per_batch), &spill)? {
             Ok(with_reference) => held = with_reference,
             Err(exit) => return Ok(Err(exit)),
         }
@@ -136,7 +149,7 @@ pub(crate) fn make(job: &TrainJob<'_>) -> Result<Result<Trained, Exit>, CliError
         weights: weights.as_deref(),
     };
     let data = TrainData::new(examples.examples()).with_eval(eval.examples()).with_beside(beside);
-    let outcome = stage::run(objective.name(), &mut model, data, (&objective, &job.train), job.out)?;
+    let outcome = stage::run(on, objective.name(), &mut model, data, (&objective, &job.train), job.out)?;
     if let Some(exit) = stage::stopped(&outcome, job.out) {
         return Ok(Err(exit));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sepo_data::{ArtifactError, PairTokenizer, SelectionMeta, SelectionReader, TokenizedPair};
 use sepo_loss::{Objective, Reduction, WeightSource};
-use sepo_model::Model;
+use sepo_model::{Backend, Model};
 use sepo_oracle::REFERENCE_LOGPS_FILE;
 use sepo_train::{HeldExamples, Spill, TrainExample};
 
@@ -255,6 +255,7 @@ fn check_held_out(meta: &SelectionMeta, read: &DataArgs) -> Result<(), CliError>
 /// Examples to train on and to measure on, with the log-probs of the reference in `dir`; those of the former are kept in
 /// the run's folder `out`.
 pub(super) fn add_reference(
+    on: &impl Backend,
     (model, dir): (&Model, &Path),
     [train, eval]: [HeldExamples; 2],
     (out, tokens_per_batch): (&Path, usize),
@@ -269,10 +270,11 @@ pub(super) fn add_reference(
         ));
     }
     let stored = (&*out.join(REFERENCE_LOGPS_FILE), tokens_per_batch);
-    let train = match examples::with_stored_reference(&reference, train.examples(), stored, spill.clone())? {
-        Ok(train) => train,
-        Err(exit) => return Ok(Err(exit)),
-    };
-    let eval = examples::with_reference(&reference, eval.examples(), tokens_per_batch, spill.clone())?;
+    let train =
+        match examples::with_stored_reference(on, &reference, train.examples(), stored, spill.clone())? {
+            Ok(train) => train,
+            Err(exit) => return Ok(Err(exit)),
+        };
+    let eval = examples::with_reference(on, &reference, eval.examples(), tokens_per_batch, spill.clone())?;
     Ok(Ok([train, eval]))
 }

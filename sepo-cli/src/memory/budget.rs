@@ -42,7 +42,15 @@ impl Memory {
 
     /// Nothing, where `what` fits beside the examples.
     pub(crate) fn check(self, what: &str, needs: &[Footprint]) -> Result<(), CliError> {
+        let gpu_bytes = crate::machine::free_gpu_bytes();
+        if let Some(device_bytes) = gpu_bytes {
+            check_device(what, needs, device_bytes)?;
+        }
         let Some(limit) = self.limit else { return Ok(()) };
+        // On a GPU the host has the weights, and with a checkpoint the moments.
+        let on_host = |need: &Footprint| Footprint { gradient: 0, activations: 0, ..*need };
+        let needs: Vec<Footprint> =
+            needs.iter().map(|need| if gpu_bytes.is_some() { on_host(need) } else { *need }).collect();
         let sum = |part: fn(&Footprint) -> u64| needs.iter().map(part).fold(0, u64::saturating_add);
         let beside = OF_THE_PROGRAM.saturating_add(self.bytes_of_examples());
         let fixed = sum(|need| need.fixed()).saturating_add(beside);
@@ -69,4 +77,21 @@ impl Memory {
         };
         Err(CliError::usage(message, help))
     }
+}
+
+/// Nothing, where `what` fits into a GPU's memory: activations take half where they are bf16, so half is what is counted.
+fn check_device(what: &str, needs: &[Footprint], device_bytes: u64) -> Result<(), CliError> {
+    let least = |need: &Footprint| need.fixed().saturating_add(need.activations / 2);
+    let total = needs.iter().map(least).fold(0, u64::saturating_add);
+    if total <= device_bytes {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        format!(
+            "{what} needs about {} of the GPU's memory, of which {} are free",
+            ByteSize(total),
+            ByteSize(device_bytes)
+        ),
+        "use fewer `--tokens-per-batch`, `--recompute` where the command has it, a smaller `--max-length` or model",
+    ))
 }

@@ -51,7 +51,7 @@ pub(crate) struct Comparison {
 }
 
 pub(crate) fn run(args: &BenchMethodsArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let asked = wanted(args)?;
     let _lock = crate::claim::folder(&args.out, None)?;
     match compare(args, &asked) {

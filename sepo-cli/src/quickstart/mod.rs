@@ -62,7 +62,7 @@ impl<E: Into<CliError>> From<E> for Stopped {
 }
 
 pub(crate) fn run(args: &QuickstartArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let settings = Settings::new(args.seed);
     let _lock = crate::claim::folder(&args.out, None)?;
     match pipeline(&settings, &args.out) {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use sepo_loss::Objective;
-use sepo_model::{Model, ModelConfig};
+use sepo_model::{Cpu, Model, ModelConfig};
 use sepo_oracle::{
     DpoConfig, REFERENCE_LOGPS_FILE, Subset, stored_reference_logps, train_oracle, train_reference,
 };
@@ -154,7 +154,8 @@ fn stage(
 ) -> Result<(), Stopped> {
     let start = Instant::now();
     let mut observer = Progress::new(name);
-    let outcome = run(RunOptions { dir: Some(dir), observer: &mut observer, interrupt: interrupted() })?;
+    let outcome =
+        run(RunOptions { on: &Cpu, dir: Some(dir), observer: &mut observer, interrupt: interrupted() })?;
     drop(observer);
     if outcome.status == Status::Interrupted {
         say(format!("{name}: stopped after step {}; the same command goes on", outcome.progress.step));

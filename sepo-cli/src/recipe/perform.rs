@@ -20,7 +20,6 @@ use crate::command::{eval, oracle, score, select, train};
 use crate::console::{say, warn};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
-use crate::machine::Place;
 
 /// The policy beside its start, on pairs that neither was trained on.
 #[derive(Debug, Serialize)]
@@ -76,7 +75,6 @@ fn make_scores(recipe: &Recipe, dir: &Path) -> Result<Result<Value, Exit>, CliEr
             tokens_per_shard: recipe.score.tokens_per_shard,
         },
         dtype: recipe.score.dtype,
-        place: &Place::Cpu,
         memory: recipe.memory,
         // The stage's own record has told already that nothing has changed.
         other: OtherRun::Replace,

@@ -15,7 +15,6 @@ use crate::command::sft::{self, SftJob};
 use crate::command::train::{self, TrainJob};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
-use crate::machine::Place;
 use crate::memory::Memory;
 use crate::provenance::{OnChange, OracleSettings, ScoreSettings, SftSettings, Subject, TrainSettings};
 use crate::quickstart;
@@ -110,7 +109,6 @@ impl Again<'_> {
             tokens: inputs.tokens(tokens)?,
             shards: ShardConfig { tokens_per_batch, tokens_per_shard },
             dtype,
-            place: &Place::Cpu,
             memory: self.memory,
             other: OtherRun::Refuse,
             on_change: self.on_change,

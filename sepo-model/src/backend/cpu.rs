@@ -3,21 +3,29 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use sepo_kernels::{
-    AttentionForward, AttentionGrads, AttentionShape, GatheredLogps, Gelu, HeadScratch, HeadShape,
-    LayerNormForward, LayerNormGrads, LinearShape, RotaryConfig, RotaryTable, Write, add_bias, attention,
-    attention_backward, bias_backward, embedding, embedding_backward, gather_logps, gather_logps_backward,
-    gelu, gelu_backward, layer_norm, layer_norm_backward, linear, linear_backward_input,
-    linear_backward_weight, rms_norm, rms_norm_backward, rotary, rotary_backward, swiglu, swiglu_backward,
+    AttentionForward, AttentionGrads, AttentionShape, DivergenceScratch, GatheredDivergences, GatheredLogps,
+    Gelu, HeadScratch, HeadShape, HeadStates, LayerNormForward, LayerNormGrads, LinearShape, Precision,
+    RotaryConfig, RotaryTable, RowGradients, Write, add_bias, attention, attention_backward, bias_backward,
+    distribution_distances, embedding, embedding_backward, gather_divergences, gather_divergences_backward,
+    gather_logps, gather_logps_backward, gelu, gelu_backward, layer_norm, layer_norm_backward, linear,
+    linear_backward_input, linear_backward_weight, log_collisions, rms_norm, rms_norm_backward, rotary,
+    rotary_backward, scale_rows, swiglu, swiglu_backward,
 };
 
-use super::{Attended, Backend, Done, HeadAt, LinearBack, NormBack, NormStats, Projected, Weights};
+use super::{
+    Attended, Backend, Done, FrozenHead, HeadAt, LinearBack, NormBack, NormStats, Projected, States, Weights,
+};
 use crate::architecture::{LinearAt, NormAt};
-use crate::batch::{BatchContext, Extent};
-use crate::{ModelError, Parameters};
+use crate::batch::{BatchContext, Extent, RowValues};
+use crate::{Dtype, ModelError, Parameters};
 
 /// Logits that a forward pass may leave for its backward pass: 256 MB. Beyond that they are computed again.
 pub const MAX_KEPT_LOGITS: usize = 64 << 20;
+
+/// Values that one thread sets to 0.
+const ZEROS_OF_A_TASK: usize = 1 << 16;
 
 /// The CPU, with the threads of the current rayon pool. Its operations cannot fail.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,6 +73,8 @@ pub struct CpuBatch {
 pub struct CpuHead {
     gathered: Option<GatheredLogps>,
     scratch: HeadScratch,
+    diverged: Option<GatheredDivergences>,
+    divergence_scratch: DivergenceScratch,
 }
 
 /// Sizes of a map whose weight is at `at`.
@@ -72,13 +82,28 @@ fn shape(at: &LinearAt, x: &[f32], d_in: usize) -> LinearShape {
     LinearShape { n_rows: x.len() / d_in, d_in, d_out: at.weight.len() / d_in }
 }
 
-impl HeadAt<'_, Cpu> {
+impl<'a> HeadAt<'a, Cpu> {
+    /// With the map itself.
+    fn states(&self, weights: Weights<'a>) -> HeadStates<'a> {
+        HeadStates { hidden: self.hidden, lm_head: weights.at(self.lm_head), d_model: self.d_model }
+    }
+
     fn shape(&self) -> HeadShape {
         HeadShape { n_hidden: self.hidden.len() / self.d_model, d_model: self.d_model, vocab: self.vocab }
     }
 }
 
+impl<'a> FrozenHead<'a, Cpu> {
+    fn states(&self) -> HeadStates<'a> {
+        let States { hidden, d_model, lm_head } = self.states;
+        HeadStates { hidden, lm_head: &self.weights[lm_head.clone()], d_model: *d_model }
+    }
+}
+
 impl Backend for Cpu {
+    const NAME: &'static str = "cpu";
+    const DTYPE: Option<Dtype> = None;
+
     type Values = Vec<f32>;
     type Singles = Vec<f32>;
     type Flat = [f32];
@@ -144,8 +169,13 @@ impl Backend for Cpu {
     }
 
     fn zero_singles(&self, singles: &mut Vec<f32>, len: usize) -> Done {
-        singles.clear();
-        singles.resize(len, 0.0);
+        // Long ones are gradients, the same length in every step: on all threads.
+        if singles.len() == len && len > ZEROS_OF_A_TASK {
+            singles.par_chunks_mut(ZEROS_OF_A_TASK).for_each(|zeros| zeros.fill(0.0));
+        } else {
+            singles.clear();
+            singles.resize(len, 0.0);
+        }
         Ok(())
     }
 
@@ -461,12 +491,67 @@ impl Backend for Cpu {
         );
         Ok(())
     }
+
+    fn divergences(
+        &self,
+        weights: Weights<'_>,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        others: &[FrozenHead<'_>],
+        head: &mut CpuHead,
+    ) -> Result<RowValues, ModelError> {
+        let others: Vec<HeadStates<'_>> = others.iter().map(FrozenHead::states).collect();
+        let scratch = &mut head.divergence_scratch;
+        scratch.precision = weights.precision;
+        let gathered = gather_divergences(at.states(weights), &others, &context.rows, scratch);
+        let GatheredDivergences { logps, forward_kl, reverse_kl, .. } = gathered.clone();
+        head.diverged = Some(gathered);
+        Ok(RowValues { logps, forward_kl, reverse_kl })
+    }
+
+    fn divergences_backward(
+        &self,
+        weights: Weights<'_>,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        others: &[FrozenHead<'_>],
+        head: &mut CpuHead,
+        d: RowGradients<'_>,
+        dhidden: &mut Vec<f32>,
+        gradient: &mut [f32],
+    ) -> Done {
+        let gathered = head.diverged.take().ok_or(ModelError::NoForward)?;
+        let others: Vec<HeadStates<'_>> = others.iter().map(FrozenHead::states).collect();
+        dhidden.resize(at.hidden.len(), 0.0);
+        gather_divergences_backward(
+            at.states(weights),
+            &others,
+            &context.rows,
+            &gathered,
+            d,
+            dhidden,
+            &mut gradient[at.lm_head.clone()],
+            &mut head.divergence_scratch,
+        );
+        Ok(())
+    }
+
+    fn log_collisions(&self, weights: Weights<'_>, at: HeadAt<'_, Self>) -> Result<Vec<f64>, ModelError> {
+        Ok(log_collisions(at.states(weights), weights.precision))
+    }
+
+    fn distances(&self, [one, other]: [FrozenHead<'_>; 2]) -> Result<Vec<f64>, ModelError> {
+        Ok(distribution_distances(one.states(), other.states(), Precision::F32))
+    }
+
+    fn scale_rows(&self, values: &mut Vec<f32>, d: usize, factors: &[f32]) -> Done {
+        scale_rows(values, d, factors);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use sepo_kernels::Precision;
-
     use super::*;
 
     #[test]

@@ -6,22 +6,24 @@
 mod cpu;
 mod cuda;
 mod norm_stats;
+mod states;
 mod weights;
 
 use std::borrow::{Borrow, BorrowMut};
 use std::fmt::Debug;
 use std::ops::Range;
 
-use sepo_kernels::{AttentionShape, Gelu, RotaryConfig, Write};
+use sepo_kernels::{AttentionShape, Gelu, RotaryConfig, RowGradients, Write};
 
 pub use cpu::{Cpu, MAX_KEPT_LOGITS};
 pub use cuda::{Cuda, DeviceBuffer};
 pub(crate) use norm_stats::NormStats;
+pub use states::{FrozenHead, States};
 pub(crate) use weights::Weights;
 
 use crate::architecture::{LinearAt, NormAt};
-use crate::batch::{BatchContext, Extent};
-use crate::{ModelError, Parameters};
+use crate::batch::{BatchContext, Extent, RowValues};
+use crate::{Dtype, ModelError, Parameters};
 
 pub(crate) use cpu::{CpuBatch, RotaryCache};
 
@@ -101,6 +103,11 @@ pub struct HeadAt<'a, B: Backend> {
 #[expect(clippy::too_many_arguments, reason = "as the kernels: inputs, shapes, results")]
 #[expect(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Backend: sealed::Sealed + Clone + Debug {
+    /// What kind of machine, as records name it.
+    const NAME: &'static str;
+    /// Of all numbers; `None` where whoever makes a network chooses.
+    const DTYPE: Option<Dtype>;
+
     /// Activations and their gradients.
     type Values: Default + Debug + Borrow<Self::Flat>;
     /// f32 numbers, whatever activations are.
@@ -330,6 +337,38 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
         dhidden: &mut Self::Values,
         gradient: &mut Self::Gradient,
     ) -> Done;
+
+    /// As [`logps`](Self::logps), with the divergences from the distribution whose logits are those of `others`, added up.
+    fn divergences(
+        &self,
+        weights: Weights<'_, Self>,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        others: &[FrozenHead<'_, Self>],
+        head: &mut Self::Head,
+    ) -> Result<RowValues, ModelError>;
+    /// As [`logps_backward`](Self::logps_backward), for what [`divergences`](Self::divergences) made.
+    fn divergences_backward(
+        &self,
+        weights: Weights<'_, Self>,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        others: &[FrozenHead<'_, Self>],
+        head: &mut Self::Head,
+        d: RowGradients<'_>,
+        dhidden: &mut Self::Values,
+        gradient: &mut Self::Gradient,
+    ) -> Done;
+    /// `log Σ_v p(v)²` of every hidden row's distribution.
+    fn log_collisions(
+        &self,
+        weights: Weights<'_, Self>,
+        at: HeadAt<'_, Self>,
+    ) -> Result<Vec<f64>, ModelError>;
+    /// `Σ_v |p(v) − q(v)|` of two models' distributions at every position.
+    fn distances(&self, models: [FrozenHead<'_, Self>; 2]) -> Result<Vec<f64>, ModelError>;
+    /// Multiplies rows of `d` values by one factor each.
+    fn scale_rows(&self, values: &mut Self::Values, d: usize, factors: &[f32]) -> Done;
 }
 
 mod sealed {

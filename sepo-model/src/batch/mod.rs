@@ -1,12 +1,14 @@
 //! What a batch asks for, checked once, and what every layer needs to know of it.
 
 mod extent;
+mod row_values;
 
 use sepo_kernels::{Rows, Segments};
 
 use crate::ModelError;
 
 pub(crate) use extent::Extent;
+pub use row_values::RowValues;
 
 /// A flat run of tokens, its segments, and the rows for which a log-probability is wanted.
 #[derive(Debug, Clone, Copy)]

@@ -2,15 +2,11 @@
 
 use std::ops::Range;
 
-use sepo_kernels::{
-    DivergenceScratch, GatheredDivergences, HeadStates, LinearShape, RowGradients, Write, gather_divergences,
-    gather_divergences_backward, linear, log_collisions,
-};
+use sepo_kernels::{LinearShape, RowGradients, Write, linear};
 
-use super::beside::{RowValues, States};
 use crate::architecture::{Architecture, NormAt};
-use crate::backend::{Backend, Cpu, HeadAt, NormBack, NormStats, Weights};
-use crate::batch::BatchContext;
+use crate::backend::{Backend, Cpu, FrozenHead, HeadAt, NormBack, NormStats, States, Weights};
+use crate::batch::{BatchContext, RowValues};
 use crate::{ModelConfig, ModelError};
 
 /// Final norm and `lm_head`; everything in it is `[needed positions, d_model]`.
@@ -25,8 +21,6 @@ pub(crate) struct Head<B: Backend = Cpu> {
     hidden: B::Values,
     dhidden: B::Values,
     logps: B::Head,
-    diverged: Option<GatheredDivergences>,
-    divergence_scratch: DivergenceScratch,
 }
 
 impl<B: Backend> Head<B> {
@@ -41,8 +35,6 @@ impl<B: Backend> Head<B> {
             hidden: B::Values::default(),
             dhidden: B::Values::default(),
             logps: B::Head::default(),
-            diverged: None,
-            divergence_scratch: DivergenceScratch::default(),
         }
     }
 
@@ -95,50 +87,66 @@ impl<B: Backend> Head<B> {
         let back = NormBack { at: &self.norm, x, stats: &self.stats, dy: &self.dhidden };
         weights.on.norm_backward(weights, back, dx, Write::Overwrite, gradient)
     }
-}
 
-/// What needs whole distributions: on the CPU.
-impl Head {
     /// The states behind the final norm.
-    pub(crate) fn states(&mut self, weights: Weights<'_>, x: &Vec<f32>) -> Result<States, ModelError> {
+    pub(crate) fn states(&mut self, weights: Weights<'_, B>, x: &B::Values) -> Result<States<B>, ModelError> {
         self.normalise(weights, x)?;
-        Ok(States { hidden: self.hidden.clone(), d_model: self.d_model, lm_head: self.weight.clone() })
-    }
-
-    fn own<'a>(&'a self, weights: Weights<'a>) -> HeadStates<'a> {
-        HeadStates { hidden: &self.hidden, lm_head: weights.at(&self.weight), d_model: self.d_model }
+        let mut hidden = B::Values::default();
+        weights.on.copy(&self.hidden, &mut hidden)?;
+        Ok(States { hidden, d_model: self.d_model, lm_head: self.weight.clone() })
     }
 
     /// The same as [`Head::forward`], with divergences from others.
     pub(crate) fn forward_beside(
         &mut self,
-        weights: Weights<'_>,
-        x: &Vec<f32>,
+        weights: Weights<'_, B>,
+        x: &B::Values,
         context: &BatchContext,
-        others: &[HeadStates<'_>],
+        others: &[FrozenHead<'_, B>],
     ) -> Result<RowValues, ModelError> {
         self.normalise(weights, x)?;
-        let mut scratch = std::mem::take(&mut self.divergence_scratch);
-        scratch.precision = weights.precision;
-        let gathered = gather_divergences(self.own(weights), others, &context.rows, &mut scratch);
-        self.divergence_scratch = scratch;
-        let values = RowValues {
-            logps: context.in_callers_order(&gathered.logps),
-            forward_kl: context.in_callers_order(&gathered.forward_kl),
-            reverse_kl: context.in_callers_order(&gathered.reverse_kl),
-        };
-        self.diverged = Some(gathered);
-        Ok(values)
+        let at =
+            HeadAt { lm_head: &self.weight, hidden: &self.hidden, d_model: self.d_model, vocab: self.vocab };
+        let values = weights.on.divergences(weights, context, at, others, &mut self.logps)?;
+        Ok(values.in_callers_order(context))
+    }
+
+    /// The same as [`Head::backward`] for the last [`Head::forward_beside`].
+    pub(crate) fn backward_beside(
+        &mut self,
+        weights: Weights<'_, B>,
+        (x, context): (&B::Values, &BatchContext),
+        others: &[FrozenHead<'_, B>],
+        d: RowGradients<'_>,
+        dx: &mut B::Values,
+        gradient: &mut B::Gradient,
+    ) -> Result<(), ModelError> {
+        let [logps, forward_kl, reverse_kl] =
+            [d.logps, d.forward_kl, d.reverse_kl].map(|d| context.in_sorted_order(d));
+        let d = RowGradients { logps: &logps, forward_kl: &forward_kl, reverse_kl: &reverse_kl };
+        let at =
+            HeadAt { lm_head: &self.weight, hidden: &self.hidden, d_model: self.d_model, vocab: self.vocab };
+        let (head, dhidden) = (&mut self.logps, &mut self.dhidden);
+        weights.on.divergences_backward(weights, context, at, others, head, d, dhidden, gradient)?;
+        self.norm_backward(weights, x, dx, gradient)
     }
 
     /// `log Σ_v p(v)²` of every row's distribution, in the caller's order, at the states of the last pass.
-    pub(crate) fn log_collisions(&self, weights: Weights<'_>, context: &BatchContext) -> Vec<f64> {
-        let of_states = log_collisions(self.own(weights), weights.precision);
+    pub(crate) fn log_collisions(
+        &self,
+        weights: Weights<'_, B>,
+        context: &BatchContext,
+    ) -> Result<Vec<f64>, ModelError> {
+        let at =
+            HeadAt { lm_head: &self.weight, hidden: &self.hidden, d_model: self.d_model, vocab: self.vocab };
+        let of_states = weights.on.log_collisions(weights, at)?;
         let sorted: Vec<f64> =
             context.rows.hidden_rows().iter().map(|state| of_states[*state as usize]).collect();
-        context.in_callers_order(&sorted)
+        Ok(context.in_callers_order(&sorted))
     }
+}
 
+impl Head {
     /// The logits of every row of `x`, `[n, vocab]`; for the few rows of a decoding step.
     pub(crate) fn logits(&mut self, weights: Weights<'_>, x: &Vec<f32>) -> Result<Vec<f32>, ModelError> {
         self.normalise(weights, x)?;
@@ -147,36 +155,5 @@ impl Head {
         let lm_head = weights.at(&self.weight);
         linear(&self.hidden, lm_head, &mut logits, shape, Write::Overwrite, weights.precision);
         Ok(logits)
-    }
-
-    /// The same as [`Head::backward`] for the last [`Head::forward_beside`].
-    pub(crate) fn backward_beside(
-        &mut self,
-        weights: Weights<'_>,
-        (x, context): (&Vec<f32>, &BatchContext),
-        others: &[HeadStates<'_>],
-        d: RowGradients<'_>,
-        dx: &mut Vec<f32>,
-        gradient: &mut [f32],
-    ) -> Result<(), ModelError> {
-        let gathered = self.diverged.take().ok_or(ModelError::NoForward)?;
-        let [logps, forward_kl, reverse_kl] =
-            [d.logps, d.forward_kl, d.reverse_kl].map(|d| context.in_sorted_order(d));
-        let d = RowGradients { logps: &logps, forward_kl: &forward_kl, reverse_kl: &reverse_kl };
-        let mut dhidden = std::mem::take(&mut self.dhidden);
-        dhidden.resize(self.hidden.len(), 0.0);
-        let mut scratch = std::mem::take(&mut self.divergence_scratch);
-        gather_divergences_backward(
-            self.own(weights),
-            others,
-            &context.rows,
-            &gathered,
-            d,
-            &mut dhidden,
-            &mut gradient[self.weight.clone()],
-            &mut scratch,
-        );
-        (self.divergence_scratch, self.dhidden) = (scratch, dhidden);
-        self.norm_backward(weights, x, dx, gradient)
     }
 }

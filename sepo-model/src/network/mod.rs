@@ -9,7 +9,6 @@ mod mlp;
 mod pass;
 mod qkv;
 
-pub use beside::{RowValues, States};
 pub(crate) use block::{Block, BlockActivations, BlockPass, Passing};
 pub use flops::Flops;
 pub(crate) use head::Head;
@@ -20,7 +19,7 @@ use sepo_kernels::Precision;
 use crate::architecture::Architecture;
 use crate::backend::{Backend, Cpu, Weights};
 use crate::batch::{BatchContext, Extent, SequenceBatch};
-use crate::{Dtype, ModelConfig, ModelError, Parameters};
+use crate::{Dtype, ModelConfig, ModelError};
 use block::BlockScratch;
 
 /// What a training forward pass remembers for its backward pass.
@@ -105,17 +104,6 @@ impl Network {
     pub fn new(config: &ModelConfig, activations: Activations) -> Self {
         Self::on(Cpu, config, activations)
     }
-
-    /// The same network with matrix products of this type: in linear maps and the head, not in attention.
-    #[must_use]
-    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
-        self.precision = dtype.precision();
-        self
-    }
-
-    fn weights<'p>(&self, parameters: &'p Parameters) -> Weights<'p> {
-        Weights { on: &Cpu, values: parameters.as_slice(), precision: self.precision }
-    }
 }
 
 impl<B: Backend> Network<B> {
@@ -147,12 +135,24 @@ impl<B: Backend> Network<B> {
         }
     }
 
+    /// The same network with matrix products of this type, where the backend leaves a choice: the CPU does, for linear maps
+    /// and the head, not for attention; a GPU has numbers of one type.
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
+        self.precision = dtype.precision();
+        self
+    }
+
     /// The same network, whose last block makes an output for every token, as it does in other trainers. Results are the
     /// same; it is there to measure and to test what the saving is worth.
     #[must_use]
     pub fn with_every_output(mut self) -> Self {
         self.last = Extent::All;
         self
+    }
+
+    fn weights<'w>(&self, on: &'w B, parameters: &'w B::Parameters) -> Weights<'w, B> {
+        Weights { on, values: B::flat(parameters), precision: self.precision }
     }
 
     fn extent(&self, block: usize) -> Extent {
@@ -178,7 +178,7 @@ impl<B: Backend> Network<B> {
     ) -> Result<Vec<f64>, ModelError> {
         let (context, placed) = self.begin(batch)?;
         let on = self.on.clone();
-        let weights = Weights { on: &on, values: B::flat(parameters), precision: self.precision };
+        let weights = self.weights(&on, parameters);
         self.run(weights, batch.tokens, (&context, &placed))?;
         self.head.forward(weights, &self.inputs[0], (&context, &placed), false)
     }
@@ -195,7 +195,7 @@ impl<B: Backend> Network<B> {
     ) -> Result<Vec<f64>, ModelError> {
         let (context, placed) = self.begin(batch)?;
         let on = self.on.clone();
-        let weights = Weights { on: &on, values: B::flat(parameters), precision: self.precision };
+        let weights = self.weights(&on, parameters);
         self.run_keeping(weights, batch.tokens, (&context, &placed))?;
         let x = &self.inputs[self.blocks.len()];
         let logps = self.head.forward(weights, x, (&context, &placed), true)?;
@@ -219,7 +219,7 @@ impl<B: Backend> Network<B> {
         gradient: &mut B::Gradient,
     ) -> Result<(), ModelError> {
         let on = self.on.clone();
-        let weights = Weights { on: &on, values: B::flat(parameters), precision: self.precision };
+        let weights = self.weights(&on, parameters);
         let pending = self.take_pending(&[dlogps], B::n_gradient(gradient), weights)?;
         let mut dx = std::mem::take(&mut self.gradient);
         let (x, at) = (&self.inputs[self.blocks.len()], (&pending.context, &pending.batch));

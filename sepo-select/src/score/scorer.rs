@@ -1,6 +1,5 @@
 //! Two models side by side over the same packed batches.
 
-use std::borrow::Borrow;
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -8,7 +7,7 @@ use sepo_data::{
     PackItem, PackedBatch, RowPolicy, ScoredPair, ScoredResponse, Side, TokenizedPair, TokenizedResponse,
 };
 use sepo_kernels::Segments;
-use sepo_model::{Activations, Backend, Cpu, Dtype, Model, ModelError, Network, SequenceBatch};
+use sepo_model::{Backend, Cpu, Dtype, FrozenModel, Model, ModelError, SequenceBatch};
 
 use super::ScoreError;
 
@@ -32,8 +31,7 @@ impl<B: Backend> PairScorer for Scorer<'_, B> {
 #[derive(Debug)]
 struct Judge<'a, B: Backend> {
     name: &'static str,
-    parameters: B::Loaded<'a>,
-    network: Network<B>,
+    model: FrozenModel<'a, B>,
 }
 
 /// An oracle and its reference, ready to score batches, on the CPU or on another [`Backend`].
@@ -53,13 +51,6 @@ impl<'a> Scorer<'a> {
     pub fn new(oracle: &'a Model, reference: &'a Model) -> Result<Self, ScoreError> {
         Self::on(&Cpu, oracle, reference)
     }
-
-    /// The same scorer, whose models' matrix products are of this type.
-    #[must_use]
-    pub fn with_dtype(self, dtype: Dtype) -> Self {
-        let change = |judge: Judge<'a, Cpu>| Judge { network: judge.network.with_dtype(dtype), ..judge };
-        Self { oracle: change(self.oracle), reference: change(self.reference) }
-    }
 }
 
 impl<'a, B: Backend> Scorer<'a, B> {
@@ -78,12 +69,18 @@ impl<'a, B: Backend> Scorer<'a, B> {
             return Err(ScoreError::SameWeights { hash });
         }
         let judge = |name, model: &'a Model| {
-            let parameters =
-                on.load(&model.parameters).map_err(|source| ScoreError::Model { model: name, source })?;
-            let network = Network::on(on.clone(), &model.config, Activations::Recomputed);
-            Ok::<_, ScoreError>(Judge { name, parameters, network })
+            let loaded = FrozenModel::on(on, model);
+            let model = loaded.map_err(|source| ScoreError::Model { model: name, source })?;
+            Ok::<_, ScoreError>(Judge { name, model })
         };
         Ok(Self { oracle: judge("oracle", oracle)?, reference: judge("reference", reference)? })
+    }
+
+    /// The same scorer, whose models' matrix products are of this type, where the backend leaves a choice.
+    #[must_use]
+    pub fn with_dtype(self, dtype: Dtype) -> Self {
+        let change = |judge: Judge<'a, B>| Judge { model: judge.model.with_dtype(dtype), ..judge };
+        Self { oracle: change(self.oracle), reference: change(self.reference) }
     }
 
     /// The scores of a batch of pairs, in their order; every prompt runs once through each model.
@@ -137,7 +134,7 @@ impl<B: Backend> Judge<'_, B> {
             row_positions: &packed.row_positions,
             row_targets: &packed.row_targets,
         };
-        self.network.logps(self.parameters.borrow(), &batch).map_err(failed)
+        self.model.logps(&batch).map_err(failed)
     }
 }
 

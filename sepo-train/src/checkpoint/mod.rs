@@ -27,7 +27,7 @@ pub(crate) use state::State;
 pub(crate) use store::Store;
 pub use store::checkpoint_folder;
 pub(crate) use sync::sync_folder;
-pub(crate) use write::write;
+pub(crate) use write::{Snapshot, write};
 
 const MODEL_FILE: &str = "model.safetensors";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";

@@ -7,18 +7,18 @@ use sepo_model::Parameters;
 use super::tensors::read_file;
 use super::{Damage, MODEL_FILE, OPTIMIZER_FILE, State, Store};
 use crate::fingerprint::Fingerprint;
-use crate::optimizer::Optimizer;
+use crate::optimizer::Moments;
 use crate::{TrainError, Warning};
 
 /// What there is to go on from.
 pub(crate) struct Resume {
-    /// State of the newest whole checkpoint; its tensors have been read. `None`: begin at the beginning.
-    pub(crate) state: Option<State>,
+    /// State and moments of the newest whole checkpoint; its weights have been read. `None`: begin at the beginning.
+    pub(crate) found: Option<(State, Moments)>,
     /// Damaged checkpoints that were passed over.
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// Reads the newest whole checkpoint into `parameters` and `optimizer`, which stay untouched where there is none.
+/// Reads the newest whole checkpoint's weights into `parameters`, which stay untouched where there is none.
 ///
 /// # Errors
 ///
@@ -27,7 +27,6 @@ pub(crate) fn resume(
     store: &Store,
     fingerprint: &Fingerprint,
     parameters: &mut Parameters,
-    optimizer: &mut Optimizer,
 ) -> Result<Resume, TrainError> {
     let mut warnings = Vec::new();
     for step in store.steps()? {
@@ -45,16 +44,12 @@ pub(crate) fn resume(
         }
         let layout = parameters.layout().to_vec();
         read_file(&folder.join(MODEL_FILE), &layout, &mut [("", parameters.as_mut_slice())])?;
-        read_file(
-            &folder.join(OPTIMIZER_FILE),
-            &layout,
-            &mut [("m.", &mut optimizer.m), ("v.", &mut optimizer.v)],
-        )?;
-        optimizer.step = state.adam_step;
-        let state = Some(state);
-        return Ok(Resume { state, warnings });
+        let [mut m, mut v] = [vec![0.0; parameters.len()], vec![0.0; parameters.len()]];
+        read_file(&folder.join(OPTIMIZER_FILE), &layout, &mut [("m.", &mut m), ("v.", &mut v)])?;
+        let moments = Moments { m, v, step: state.adam_step };
+        return Ok(Resume { found: Some((state, moments)), warnings });
     }
-    Ok(Resume { state: None, warnings })
+    Ok(Resume { found: None, warnings })
 }
 
 fn damaged(path: PathBuf, damage: Damage) -> Warning {

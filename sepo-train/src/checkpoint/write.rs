@@ -1,9 +1,10 @@
 //! A checkpoint goes to the disk.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sepo_model::Model;
+use sepo_model::{ModelConfig, Parameters};
 
 use super::state::{hash_file, hash_line};
 use super::store::name_of;
@@ -11,24 +12,27 @@ use super::sync::{sync_file, sync_folder};
 use super::tensors::write_file;
 use super::{CONFIG_FILE, MODEL_FILE, OPTIMIZER_FILE, STATE_FILE, STATE_HASH_FILE, State, Store};
 use crate::TrainError;
-use crate::optimizer::Optimizer;
+
+/// What a run has come to, on the CPU.
+pub(crate) struct Snapshot<'a> {
+    pub(crate) config: &'a ModelConfig,
+    pub(crate) parameters: &'a Parameters,
+    /// Moments of the optimizer.
+    pub(crate) m: Cow<'a, [f32]>,
+    pub(crate) v: Cow<'a, [f32]>,
+}
 
 /// The folder of a new checkpoint, complete on the disk; `state`'s file hashes are filled in here.
 ///
 /// Files under a temporary folder name, flushed; the folder flushed; renamed; its parent flushed. A folder of the same step
 /// (a damaged one that was skipped) is replaced. Where it fails, what was written is removed: a full disk is not filled by
 /// the halves of checkpoints.
-pub(crate) fn write(
-    store: &Store,
-    model: &Model,
-    optimizer: &Optimizer,
-    state: State,
-) -> Result<PathBuf, TrainError> {
+pub(crate) fn write(store: &Store, snapshot: &Snapshot<'_>, state: State) -> Result<PathBuf, TrainError> {
     let step = state.progress.step;
     let unfinished = store.unfinished(&name_of(step));
     store.remove(&unfinished)?;
     fs::create_dir(&unfinished).map_err(TrainError::io(&unfinished))?;
-    let written = fill(&unfinished, model, optimizer, state);
+    let written = fill(&unfinished, snapshot, state);
     if let Err(error) = written {
         // What stays is removed when the run is begun again.
         let _ = fs::remove_dir_all(&unfinished);
@@ -42,13 +46,13 @@ pub(crate) fn write(
 }
 
 /// All files, on the disk.
-fn fill(folder: &Path, model: &Model, optimizer: &Optimizer, state: State) -> Result<(), TrainError> {
-    let layout = model.parameters.layout();
+fn fill(folder: &Path, snapshot: &Snapshot<'_>, state: State) -> Result<(), TrainError> {
+    let Snapshot { config, parameters, m, v } = snapshot;
+    let layout = parameters.layout();
     let model_file = folder.join(MODEL_FILE);
-    write_file(&model_file, layout, &[("", model.parameters.as_slice())])?;
+    write_file(&model_file, layout, &[("", parameters.as_slice())])?;
     let optimizer_file = folder.join(OPTIMIZER_FILE);
-    let moments = [("m.", &*optimizer.m), ("v.", &*optimizer.v)];
-    write_file(&optimizer_file, layout, &moments)?;
+    write_file(&optimizer_file, layout, &[("m.", m), ("v.", v)])?;
     let state = State {
         model_hash: hash_file(&model_file).map_err(TrainError::io(&model_file))?,
         optimizer_hash: hash_file(&optimizer_file).map_err(TrainError::io(&optimizer_file))?,
@@ -60,7 +64,7 @@ fn fill(folder: &Path, model: &Model, optimizer: &Optimizer, state: State) -> Re
     let (hash_file, config_file) = (folder.join(STATE_HASH_FILE), folder.join(CONFIG_FILE));
     fs::write(&hash_file, hash_line(&text)).map_err(TrainError::io(&hash_file))?;
     fs::write(&state_file, text).map_err(TrainError::io(&state_file))?;
-    fs::write(&config_file, model.config.to_json()).map_err(TrainError::io(&config_file))?;
+    fs::write(&config_file, config.to_json()).map_err(TrainError::io(&config_file))?;
     for path in [&model_file, &optimizer_file, &state_file, &hash_file, &config_file] {
         sync_file(path)?;
     }

@@ -49,7 +49,7 @@ fn gradient(
     objective: &Objective,
     tokens: usize,
 ) -> (Vec<f32>, Sums) {
-    let mut grads = vec![0.0; model.parameters.as_slice().len()];
+    let mut grads = vec![0.0_f32; model.parameters.as_slice().len()];
     let mut context = GradientContext {
         passes: Passes {
             network: &mut Network::new(&model.config, Activations::Kept),

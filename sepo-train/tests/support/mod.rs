@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sepo_loss::{Normalizer, Objective};
-use sepo_model::{Model, ModelConfig};
+use sepo_model::{Cpu, Model, ModelConfig};
 use sepo_train::{
     EvalReport, Observer, RunOptions, StepMetrics, TrainConfig, TrainData, TrainError, TrainExample,
     TrainOutcome, Warning, train,
@@ -114,7 +114,7 @@ pub(crate) fn run(
     let mut recorder = Recorder::default();
     let data = TrainData::new(examples);
     let interrupt = AtomicBool::new(false);
-    let options = RunOptions { dir, observer: &mut recorder, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir, observer: &mut recorder, interrupt: &interrupt };
     let outcome = train(&mut model, data, objective, config, options);
     (model, recorder, outcome)
 }
@@ -130,7 +130,7 @@ pub(crate) fn run_until(
     let mut model = tiny_model(1);
     let interrupt = AtomicBool::new(false);
     let mut recorder = Recorder { stop_after: Some((step, &interrupt)), ..Recorder::default() };
-    let options = RunOptions { dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
+    let options = RunOptions { on: &Cpu, dir: Some(dir), observer: &mut recorder, interrupt: &interrupt };
     train(&mut model, TrainData::new(examples), objective, config, options).unwrap()
 }
 

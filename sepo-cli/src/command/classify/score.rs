@@ -37,7 +37,7 @@ struct JudgeSettings {
 }
 
 pub(super) fn run(args: &ClassifyScoreArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let read = args.pairs.read.part(args.held_out, Part::Train);
     let max_length = max_length(args.pairs.tokens.max_length, &[&args.model])?;
     let tokens = args.pairs.tokens.config(max_length);

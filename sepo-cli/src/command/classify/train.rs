@@ -38,7 +38,7 @@ struct ClassifySettings {
 }
 
 pub(super) fn run(args: &ClassifyTrainArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let config = args.config();
     config.check()?;
     if args.out.join("config.json").is_file() {

@@ -15,7 +15,7 @@ struct Exported {
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let reader = SelectionReader::open(&args.selection)?;
     let mut spans = match args.spans {
         true => Some(origin::spans(&origin::scores(reader.meta(), args.scores.as_deref())?)?),

@@ -41,7 +41,7 @@ pub(crate) struct ProjectJob<'a> {
 }
 
 pub(super) fn run(args: &ProjectArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare(&args.machine)?;
+    crate::machine::prepare_cpu(&args.machine)?;
     let PairArgs { data, read, tokens } = &args.pairs;
     let length = max_length_of_tokenizer(tokens.max_length, &args.tokenizer);
     let job = ProjectJob {

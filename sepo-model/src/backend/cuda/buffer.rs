@@ -48,7 +48,11 @@ impl<H: Heap, T: Element> DeviceBuffer<H, T> {
     }
 
     /// Room for `len` numbers that are nobody's; allocates where there is not as much yet.
-    pub(super) fn resize(&mut self, heap: &H, len: usize) -> Result<(), DeviceError> {
+    ///
+    /// # Errors
+    ///
+    /// Where there is not enough memory.
+    pub fn resize(&mut self, heap: &H, len: usize) -> Result<(), DeviceError> {
         if self.memory.is_none() || self.capacity < len {
             // What is too small goes first: there may not be room for both.
             self.memory = None;
@@ -60,13 +64,21 @@ impl<H: Heap, T: Element> DeviceBuffer<H, T> {
     }
 
     /// Becomes `values`.
-    pub(super) fn upload(&mut self, heap: &H, values: &[T]) -> Result<(), DeviceError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`DeviceBuffer::of`].
+    pub fn upload(&mut self, heap: &H, values: &[T]) -> Result<(), DeviceError> {
         self.resize(heap, values.len())?;
         heap.upload(values, self.slice_mut())
     }
 
     /// Becomes so many zeros.
-    pub(super) fn zeros(&mut self, heap: &H, len: usize) -> Result<(), DeviceError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`DeviceBuffer::of`].
+    pub fn zeros(&mut self, heap: &H, len: usize) -> Result<(), DeviceError> {
         self.resize(heap, len)?;
         heap.zero(self.slice_mut())
     }
@@ -76,7 +88,8 @@ impl<H: Heap, T: Element> DeviceBuffer<H, T> {
     /// # Panics
     ///
     /// Where nothing was ever put into it.
-    pub(super) fn slice(&self) -> Slice<'_, T> {
+    #[must_use]
+    pub fn slice(&self) -> Slice<'_, T> {
         self.memory.as_ref().expect("a buffer is written before it is read").slice().range(0..self.len)
     }
 
@@ -85,7 +98,8 @@ impl<H: Heap, T: Element> DeviceBuffer<H, T> {
     /// # Panics
     ///
     /// As for reading.
-    pub(super) fn slice_mut(&mut self) -> SliceMut<'_, T> {
+    #[must_use]
+    pub fn slice_mut(&mut self) -> SliceMut<'_, T> {
         let len = self.len;
         self.memory.as_mut().expect("a buffer is sized before it is written").slice_mut().range(0..len)
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod buffer;
+mod distribution;
 mod head;
 
 use std::marker::PhantomData;
@@ -9,18 +10,20 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sepo_kernels::cuda::{
-    self, AttentionGrads, AttentionInput, AttentionOutput, EmbeddingPlan, Float, HeadGrads, Heap, HeapPlan,
-    LayerNormForward, LayerNormGrads, LayerNormInput, LayerNormOutput, RmsNormForward, RmsNormGrads,
-    RmsNormInput, Slice, partials_len,
+    self, AttentionGrads, AttentionInput, AttentionOutput, ElementKind, EmbeddingPlan, Float, HeadGrads,
+    HeadInput, Heap, HeapPlan, LayerNormForward, LayerNormGrads, LayerNormInput, LayerNormOutput,
+    RmsNormForward, RmsNormGrads, RmsNormInput, Slice, partials_len,
 };
-use sepo_kernels::{AttentionShape, Gelu, LinearShape, RotaryConfig, Write};
+use sepo_kernels::{AttentionShape, Gelu, LinearShape, RotaryConfig, RowGradients, Write};
 
 pub use buffer::DeviceBuffer;
 
-use super::{Attended, Backend, Done, HeadAt, LinearBack, NormBack, NormStats, Projected, Weights};
+use super::{
+    Attended, Backend, Done, FrozenHead, HeadAt, LinearBack, NormBack, NormStats, Projected, Weights,
+};
 use crate::architecture::{LinearAt, NormAt};
-use crate::batch::{BatchContext, Extent};
-use crate::{ModelError, Parameters};
+use crate::batch::{BatchContext, Extent, RowValues};
+use crate::{Dtype, ModelError, Parameters};
 use batch::{CudaBatch, CudaRotation, CudaTables};
 use head::CudaHead;
 
@@ -84,6 +87,12 @@ impl<H: Heap, T: Float> Cuda<H, T> {
         Ok(self.heap.download(gradient.slice())?)
     }
 
+    /// What it runs on.
+    #[must_use]
+    pub fn heap(&self) -> &H {
+        &self.heap
+    }
+
     fn on(&self) -> &H {
         &self.heap
     }
@@ -121,6 +130,10 @@ fn shape(at: &LinearAt, x_len: usize, d_in: usize) -> LinearShape {
 }
 
 impl<H: Heap, T: Float> Backend for Cuda<H, T> {
+    const NAME: &'static str = "cuda";
+    const DTYPE: Option<Dtype> =
+        Some(if matches!(T::KIND, ElementKind::Bf16) { Dtype::Bf16 } else { Dtype::F32 });
+
     type Values = DeviceBuffer<H, T>;
     type Singles = DeviceBuffer<H, f32>;
     type Flat = DeviceBuffer<H, T>;
@@ -488,5 +501,54 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
         let dlm_head = gradient.slice_mut().range(at.lm_head.clone());
         let grads = HeadGrads { dhidden: dhidden.slice_mut(), dlm_head };
         Ok(head.backward(self.on(), input, context, dlogps, grads)?)
+    }
+
+    fn divergences(
+        &self,
+        weights: Weights<'_, Self>,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        others: &[FrozenHead<'_, Self>],
+        head: &mut CudaHead<H, T>,
+    ) -> Result<RowValues, ModelError> {
+        let input = head::input(&at, weights.slice(at.lm_head));
+        let others: Vec<HeadInput<'_, T>> = others.iter().map(FrozenHead::input).collect();
+        Ok(head.divergences(self.on(), input, &others, context)?)
+    }
+
+    fn divergences_backward(
+        &self,
+        weights: Weights<'_, Self>,
+        context: &BatchContext,
+        at: HeadAt<'_, Self>,
+        others: &[FrozenHead<'_, Self>],
+        head: &mut CudaHead<H, T>,
+        d: RowGradients<'_>,
+        dhidden: &mut Self::Values,
+        gradient: &mut Self::Gradient,
+    ) -> Done {
+        dhidden.zeros(self.on(), at.hidden.len())?;
+        let input = head::input(&at, weights.slice(at.lm_head));
+        let others: Vec<HeadInput<'_, T>> = others.iter().map(FrozenHead::input).collect();
+        let dlm_head = gradient.slice_mut().range(at.lm_head.clone());
+        let grads = HeadGrads { dhidden: dhidden.slice_mut(), dlm_head };
+        Ok(head.divergences_backward(self.on(), (input, &others), context, d, grads)?)
+    }
+
+    fn log_collisions(
+        &self,
+        weights: Weights<'_, Self>,
+        at: HeadAt<'_, Self>,
+    ) -> Result<Vec<f64>, ModelError> {
+        Ok(distribution::collisions(self.on(), head::input(&at, weights.slice(at.lm_head)))?)
+    }
+
+    fn distances(&self, models: [FrozenHead<'_, Self>; 2]) -> Result<Vec<f64>, ModelError> {
+        Ok(distribution::distances(self.on(), models.map(|model| model.input()))?)
+    }
+
+    fn scale_rows(&self, values: &mut Self::Values, d: usize, factors: &[f32]) -> Done {
+        let factors = DeviceBuffer::of(self.on(), factors)?;
+        Ok(cuda::scale_rows(self.on(), values.slice_mut(), d, factors.slice())?)
     }
 }
