@@ -19,7 +19,7 @@ pub use crate::embedding::cuda::{EmbeddingPlan, add_rows, embedding, embedding_b
 pub use crate::gather_divergences::cuda::{
     DivergenceBuffers, DivergenceGrads, DivergenceOutput, gather_divergences, gather_divergences_backward,
 };
-pub use crate::gather_logps::cuda::{HeadGrads, gather_logps, gather_logps_backward};
+pub use crate::gather_logps::cuda::{HeadGrads, gather_logps, gather_logps_backward, logits};
 pub use crate::gather_logps::input::{HeadBufferLens, HeadBuffers, HeadInput, HeadTiling};
 pub use crate::gather_logps::plan::HeadPlan;
 pub use crate::gelu::cuda::{gelu, gelu_backward};

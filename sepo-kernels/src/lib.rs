@@ -34,7 +34,6 @@
 mod adamw;
 mod attention;
 mod bias;
-mod cached_attention;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 #[cfg(feature = "cuda")]
@@ -70,7 +69,6 @@ pub use attention::{
     AttentionForward, AttentionGrads, AttentionLayout, AttentionShape, Queries, attention, attention_backward,
 };
 pub use bias::{add_bias, bias_backward};
-pub use cached_attention::{KeyValues, cached_attention};
 pub use distribution_distances::distribution_distances;
 pub use embedding::{embedding, embedding_backward};
 pub use error::KernelError;

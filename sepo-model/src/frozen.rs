@@ -30,6 +30,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct FrozenModel<'a, B: Backend = Cpu> {
+    on: B,
     parameters: B::Loaded<'a>,
     network: Network<B>,
 }
@@ -38,7 +39,8 @@ impl<'a> FrozenModel<'a> {
     /// The model on the CPU.
     #[must_use]
     pub fn new(model: &'a Model) -> Self {
-        Self { parameters: &model.parameters, network: Network::new(&model.config, Activations::Recomputed) }
+        let network = Network::new(&model.config, Activations::Recomputed);
+        Self { on: Cpu, parameters: &model.parameters, network }
     }
 }
 
@@ -50,7 +52,8 @@ impl<'a, B: Backend> FrozenModel<'a, B> {
     /// [`ModelError::Device`] where it cannot be loaded.
     pub fn on(on: &B, model: &'a Model) -> Result<Self, ModelError> {
         let parameters = on.load(&model.parameters)?;
-        Ok(Self { parameters, network: Network::on(on.clone(), &model.config, Activations::Recomputed) })
+        let network = Network::on(on.clone(), &model.config, Activations::Recomputed);
+        Ok(Self { on: on.clone(), parameters, network })
     }
 
     /// The same model, whose matrix products are of this type; see [`Network::with_dtype`].
@@ -81,6 +84,12 @@ impl<'a, B: Backend> FrozenModel<'a, B> {
     /// As [`Network::logps`].
     pub fn states(&mut self, batch: &SequenceBatch<'_>) -> Result<States<B>, ModelError> {
         self.network.states(self.parameters.borrow(), batch)
+    }
+
+    /// The same states on the CPU, `[positions, d_model]`.
+    pub(crate) fn states_on_host(&mut self, batch: &SequenceBatch<'_>) -> Result<Vec<f32>, ModelError> {
+        let states = self.states(batch)?;
+        self.on.to_host(states.hidden)
     }
 
     /// States that it has made, with its head.

@@ -34,6 +34,6 @@ pub use dtype::Dtype;
 pub use error::ModelError;
 pub use folder::{Model, model_files, tokenizer_files};
 pub use frozen::FrozenModel;
-pub use generate::{GenerateConfig, generate};
+pub use generate::{GenerateConfig, generate, generate_on};
 pub use network::{Activations, Flops, Network};
 pub use parameters::{ParameterInfo, Parameters};

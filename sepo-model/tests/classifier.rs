@@ -4,18 +4,12 @@
 
 use std::path::Path;
 
-use sepo_model::{
-    Activations, Model, ModelConfig, ModelError, Network, PairTokens, SequenceBatch, TokenClassifier,
-};
+use sepo_model::{FrozenModel, Model, ModelConfig, ModelError, PairTokens, SequenceBatch, TokenClassifier};
 
 fn model(seed: u64) -> Model {
     let config = r#"{"model_type": "llama", "vocab_size": 23, "hidden_size": 8, "intermediate_size": 12,
         "num_hidden_layers": 2, "num_attention_heads": 2, "initializer_range": 0.4}"#;
     Model::random(ModelConfig::from_json(config).unwrap(), seed).unwrap()
-}
-
-fn network(model: &Model) -> Network {
-    Network::new(&model.config, Activations::Recomputed)
 }
 
 /// The state at the last token of a sequence, made of the log-probabilities it gives: of a model with its own states it is all we see.
@@ -28,7 +22,7 @@ fn logps_at_end(model: &Model, ids: &[u32]) -> Vec<f64> {
         row_positions: &[u32::try_from(ids.len() - 1).unwrap(); 23],
         row_targets: &targets,
     };
-    network(model).logps(&model.parameters, &batch).unwrap()
+    FrozenModel::new(model).logps(&batch).unwrap()
 }
 
 /// The head of the model on a state: log-probabilities of all tokens.
@@ -51,7 +45,7 @@ fn states_are_those_at_the_token_itself_with_all_before_it() {
         PairTokens { prompt: &[], chosen: &[8], rejected: &[9, 10] },
         PairTokens { prompt: &[11], chosen: &[], rejected: &[12] },
     ];
-    let states = network(&model).response_states(&model.parameters, &pairs).unwrap();
+    let states = FrozenModel::new(&model).response_states(&pairs).unwrap();
     assert_eq!(states.sides(), [[0..3, 3..5], [5..6, 6..8], [8..8, 8..9]]);
     let rows: Vec<&[f32]> = states.rows().collect();
     for (pair, sides) in pairs.iter().zip(states.sides()) {
@@ -65,7 +59,7 @@ fn states_are_those_at_the_token_itself_with_all_before_it() {
             }
         }
     }
-    let nothing = network(&model).response_states(&model.parameters, &[]).unwrap();
+    let nothing = FrozenModel::new(&model).response_states(&[]).unwrap();
     assert_eq!((nothing.rows().count(), nothing.d_model()), (0, 8));
 }
 
@@ -75,7 +69,7 @@ fn logits_are_the_linear_map_of_the_states() {
     let mut classifier = TokenClassifier::new(&model);
     classifier.parameters_mut().copy_from_slice(&[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -2.0, 0.5]);
     let pair = PairTokens { prompt: &[1, 2], chosen: &[3, 4], rejected: &[6] };
-    let states = network(&model).response_states(&model.parameters, &[pair]).unwrap();
+    let states = FrozenModel::new(&model).response_states(&[pair]).unwrap();
     for (logit, state) in classifier.logits(&states).into_iter().zip(states.rows()) {
         let expected = f64::from(state[0]) - 2.0 * f64::from(state[7]) + 0.5;
         assert!((logit - expected).abs() < 1e-12);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sepo_data::{Side, plan_batches};
 use sepo_kernels::{AdamWStep, adamw};
 use sepo_loss::label_loss;
-use sepo_model::{Activations, Model, Network, PairTokens, TokenClassifier};
+use sepo_model::{Backend, FrozenModel, Model, PairTokens, TokenClassifier};
 
 use crate::feed::Feed;
 use crate::n_steps::total_steps;
@@ -31,7 +31,7 @@ pub struct ClassifierStep {
 /// The weights of the examples are the labels: from 0 (bad) to 1 (good), one for every token of both responses. Every token counts
 /// the same, whichever response it is of. Only the linear head is trained, by AdamW on the mean of
 /// [`cross_entropy`](sepo_loss::cross_entropy) over the tokens of a step; `model` stays as it is, so that its states are all that is
-/// needed of it. Of `config`, what concerns checkpoints, evaluations, guards and activations is not read.
+/// needed of it; it runs `on` a backend. Of `config`, what concerns checkpoints, evaluations, guards and activations is not read.
 ///
 /// # Errors
 ///
@@ -44,7 +44,7 @@ pub struct ClassifierStep {
 ///
 /// ```
 /// use std::sync::atomic::AtomicBool;
-/// use sepo_model::{Model, ModelConfig};
+/// use sepo_model::{Cpu, Model, ModelConfig};
 /// use sepo_train::{TrainConfig, TrainExample, train_classifier};
 ///
 /// let config = ModelConfig::from_json(r#"{
@@ -57,11 +57,12 @@ pub struct ClassifierStep {
 /// pair.rejected_weights = Some(vec![1.0, 0.0]); // 5 is bad here
 /// let settings = TrainConfig { learning_rate: 0.1, max_steps: Some(100), ..TrainConfig::default() };
 /// let mut losses = Vec::new();
-/// let learned = train_classifier(&model, &[pair], &settings, &AtomicBool::new(false), |step| losses.push(step.loss))?;
+/// let learned = train_classifier(&Cpu, &model, &[pair], &settings, &AtomicBool::new(false), |step| losses.push(step.loss))?;
 /// assert!(learned.is_some() && losses[0] == Some(2f64.ln()) && losses[99] < Some(0.2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn train_classifier<'a>(
+pub fn train_classifier<'a, B: Backend>(
+    on: &B,
     model: &Model,
     examples: impl Into<Examples<'a>>,
     config: &TrainConfig,
@@ -82,14 +83,14 @@ pub fn train_classifier<'a>(
     let mut classifier = TokenClassifier::new(model);
     let n = classifier.parameters().len();
     let mut moments = (vec![0.0; n], vec![0.0; n]);
-    let mut network = Network::new(&model.config, Activations::Recomputed).with_dtype(config.dtype);
+    let mut frozen = FrozenModel::on(on, model)?.with_dtype(config.dtype);
     for step in 1..=total_steps {
         if interrupt.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let batch = feed.next_batch()?;
         let learning_rate = schedule.at(step - 1);
-        let sums = gradient(&mut network, model, &classifier, (&batch, config.tokens_per_batch))?;
+        let sums = gradient(&mut frozen, &classifier, (&batch, config.tokens_per_batch))?;
         if sums.n_tokens > 0.0 {
             let norm = mean_norm(&sums.gradient, sums.n_tokens);
             let step = AdamWStep {
@@ -127,19 +128,20 @@ pub struct ClassifierReport {
 /// # Errors
 ///
 /// As [`train_classifier`].
-pub fn evaluate_classifier<'a>(
+pub fn evaluate_classifier<'a, B: Backend>(
+    on: &B,
     model: &Model,
     classifier: &TokenClassifier,
     examples: impl Into<Examples<'a>>,
     config: &TrainConfig,
 ) -> Result<ClassifierReport, TrainError> {
-    let mut network = Network::new(&model.config, Activations::Recomputed).with_dtype(config.dtype);
+    let mut frozen = FrozenModel::on(on, model)?.with_dtype(config.dtype);
     let mut judged = Vec::new();
     let mut loss = 0.0;
     for example in examples.into().iter() {
         let example = example?;
         check_labels(&example)?;
-        let states = network.response_states(&model.parameters, &[tokens(&example)])?;
+        let states = frozen.response_states(&[tokens(&example)])?;
         let logits = classifier.logits(&states);
         let labels = labels(&example);
         loss += label_loss(&logits, &labels)?.0;
@@ -185,9 +187,8 @@ struct LabelSums {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the optimizer computes in f32")]
-fn gradient(
-    network: &mut Network,
-    model: &Model,
+fn gradient<B: Backend>(
+    model: &mut FrozenModel<'_, B>,
     classifier: &TokenClassifier,
     (batch, tokens_per_batch): (&[Cow<'_, TrainExample>], usize),
 ) -> Result<LabelSums, TrainError> {
@@ -200,7 +201,7 @@ fn gradient(
     for range in plan_batches(&lengths, tokens_per_batch, usize::MAX) {
         let part = &batch[range];
         let pairs: Vec<PairTokens<'_>> = part.iter().map(|example| tokens(example)).collect();
-        let states = network.response_states(&model.parameters, &pairs)?;
+        let states = model.response_states(&pairs)?;
         let labels: Vec<f64> = part.iter().flat_map(|example| labels(example)).collect();
         let (sum, slopes) = label_loss(&classifier.logits(&states), &labels)?;
         loss += sum;

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use sepo_model::{Activations, Model, ModelConfig, Network, PairTokens, TokenClassifier};
+use sepo_model::{Cpu, FrozenModel, Model, ModelConfig, PairTokens, TokenClassifier};
 use sepo_train::{
     ClassifierReport, Scheduler, TrainConfig, TrainError, TrainExample, evaluate_classifier, train_classifier,
 };
@@ -43,22 +43,22 @@ fn config(steps: u64) -> TrainConfig {
 }
 
 fn learn(model: &Model, pairs: &[TrainExample], config: &TrainConfig) -> TokenClassifier {
-    train_classifier(model, pairs, config, &AtomicBool::new(false), |_| {}).unwrap().unwrap()
+    train_classifier(&Cpu, model, pairs, config, &AtomicBool::new(false), |_| {}).unwrap().unwrap()
 }
 
 fn report(model: &Model, classifier: &TokenClassifier, pairs: &[TrainExample]) -> ClassifierReport {
-    evaluate_classifier(model, classifier, pairs, &config(1)).unwrap()
+    evaluate_classifier(&Cpu, model, classifier, pairs, &config(1)).unwrap()
 }
 
 #[test]
 fn labels_that_a_plane_separates_are_learned_and_hold_on_other_pairs() {
     let model = model(1);
     let mut all = pairs(120, |_| 0.0);
-    let mut network = Network::new(&model.config, Activations::Recomputed);
+    let mut network = FrozenModel::new(&model);
     for pair in &mut all {
         let ids =
             PairTokens { prompt: &pair.prompt_ids, chosen: &pair.chosen_ids, rejected: &pair.rejected_ids };
-        let states = network.response_states(&model.parameters, &[ids]).unwrap();
+        let states = network.response_states(&[ids]).unwrap();
         let mut labels = states.rows().map(|state| f32::from(u8::from(state[0] - 0.5 * state[5] > 0.2)));
         let of = |weights: &mut Option<Vec<f32>>| {
             weights.iter_mut().flatten().for_each(|w| *w = labels.next().unwrap())
@@ -80,7 +80,7 @@ fn labels_that_a_plane_separates_are_learned_and_hold_on_other_pairs() {
 fn the_first_step_is_down_the_finite_differences_of_the_loss() {
     let model = model(2);
     let pairs = pairs(5, |id| f32::from(u8::from(id > 8)) * 0.75);
-    let mut network = Network::new(&model.config, Activations::Recomputed);
+    let mut network = FrozenModel::new(&model);
     let loss = |parameters: &[f64]| {
         let (mut sum, mut n) = (0.0, 0.0);
         for pair in &pairs {
@@ -89,7 +89,7 @@ fn the_first_step_is_down_the_finite_differences_of_the_loss() {
                 chosen: &pair.chosen_ids,
                 rejected: &pair.rejected_ids,
             };
-            let states = network.response_states(&model.parameters, &[ids]).unwrap();
+            let states = network.response_states(&[ids]).unwrap();
             let labels = pair.chosen_weights.iter().chain(&pair.rejected_weights).flatten();
             for (state, label) in states.rows().zip(labels) {
                 let dot: f64 = state.iter().zip(parameters).map(|(h, w)| f64::from(*h) * w).sum();
@@ -134,12 +134,15 @@ fn how_a_step_is_cut_into_passes_changes_rounding_only_and_the_same_run_is_the_s
 fn an_interrupted_training_makes_nothing_and_bad_labels_are_named() {
     let model = model(4);
     let mut labelled = pairs(3, |_| 1.0);
-    let stopped = train_classifier(&model, &labelled, &config(5), &AtomicBool::new(true), |_| {}).unwrap();
+    let stopped =
+        train_classifier(&Cpu, &model, &labelled, &config(5), &AtomicBool::new(true), |_| {}).unwrap();
     assert!(stopped.is_none());
     labelled[1].rejected_weights.as_mut().unwrap()[1] = -0.5;
-    let error = train_classifier(&model, &labelled, &config(5), &AtomicBool::new(false), |_| {}).unwrap_err();
+    let error =
+        train_classifier(&Cpu, &model, &labelled, &config(5), &AtomicBool::new(false), |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "row 1 has the label -0.5 at rejected token 1; labels are from 0 to 1");
     labelled[1].rejected_weights = None;
-    let error = train_classifier(&model, &labelled, &config(5), &AtomicBool::new(false), |_| {}).unwrap_err();
+    let error =
+        train_classifier(&Cpu, &model, &labelled, &config(5), &AtomicBool::new(false), |_| {}).unwrap_err();
     assert!(matches!(error, TrainError::NoLabels { row: 1, .. }), "{error}");
 }

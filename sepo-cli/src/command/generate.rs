@@ -4,14 +4,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 use sepo_data::{AtomicFile, Eos, Message, PairTokenizer, TokenizeConfig};
-use sepo_model::{GenerateConfig, generate};
-use sepo_train::Repetition;
+use sepo_model::{Dtype, GenerateConfig, Model, ModelError, generate_on};
+use sepo_train::{Repetition, TrainBackend};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::GenerateArgs;
 use crate::console::{grouped, percent, result, warn};
 use crate::exit::{CliError, Exit, io_error};
+use crate::machine::{OnDevice, on_device};
 use crate::model_dir::{load_model, load_tokenizer};
 
 #[derive(Debug, Serialize)]
@@ -32,6 +33,21 @@ struct GenerateResult {
     repetition: Option<f64>,
 }
 
+/// What is to be continued, and how.
+struct Prompts<'a> {
+    model: &'a Model,
+    ids: &'a [Vec<u32>],
+    config: &'a GenerateConfig,
+}
+
+impl OnDevice for Prompts<'_> {
+    type Output = Result<Vec<Vec<u32>>, ModelError>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        generate_on(on, self.model, self.ids, self.config)
+    }
+}
+
 pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
     let of_draws = [("--top-p", args.top_p.is_some()), ("--seed", args.seed.is_some())];
     if let Some((flag, _)) = of_draws.into_iter().find(|(_, is_typed)| *is_typed && args.temperature == 0.0) {
@@ -40,7 +56,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
             format!("leave `{flag}` out, or choose a temperature above 0"),
         ));
     }
-    crate::machine::prepare_cpu(&args.machine)?;
+    crate::machine::prepare(&args.machine)?;
     let _lock = crate::claim::file(&args.out)?;
     let model = load_model("model", &args.model)?;
     let config = TokenizeConfig { template: args.template.choice(), ..TokenizeConfig::default() };
@@ -72,7 +88,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<Exit, CliError> {
     }
     // Before the work, so that a folder that cannot be written to does not waste it.
     let mut file = AtomicFile::create(&args.out).map_err(|source| io_error(&args.out, source))?;
-    let continuations = generate(&model, &ids, &config)?;
+    let continuations = on_device(Dtype::F32, Prompts { model: &model, ids: &ids, config: &config })?;
     let mut summary = GenerateResult { prompts: prompts.len(), tokens: 0, finished: 0, repetition: None };
     let mut repetition = Repetition::default();
     for (prompt, mut continuation) in prompts.into_iter().zip(continuations) {

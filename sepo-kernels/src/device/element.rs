@@ -96,6 +96,9 @@ pub trait Float: Element {
 
     /// The nearest value of this type
     fn of_f32(x: f32) -> Self;
+
+    /// The same number
+    fn into_f32(self) -> f32;
 }
 
 impl Float for f32 {
@@ -108,6 +111,10 @@ impl Float for f32 {
     fn of_f32(x: f32) -> Self {
         x
     }
+
+    fn into_f32(self) -> f32 {
+        self
+    }
 }
 
 impl Float for Bf16 {
@@ -119,5 +126,9 @@ impl Float for Bf16 {
 
     fn of_f32(x: f32) -> Self {
         Self::from_f32(x)
+    }
+
+    fn into_f32(self) -> f32 {
+        self.to_f32()
     }
 }

@@ -6,6 +6,7 @@ use super::cublaslt::Products;
 use super::error::failed;
 use super::memory::DeviceMemory;
 use super::placed::PlanMemory;
+use super::pool::keep_freed;
 use super::{
     DeviceError, Element, Executor, ExecutorId, Heap, Kernel, Launch, MatrixProduct, Plan, Source, compiled,
     probe_cublaslt, probe_driver, probe_nvrtc, sources,
@@ -74,6 +75,7 @@ impl Device {
         // SAFETY: a `Device` has one stream, in which all that is done with its memory runs in the order of the calls; no
         // other `Device` gets to that memory, as it is not its owner. So nothing needs an event to wait for.
         unsafe { context.disable_event_tracking() };
+        keep_freed(&context);
         let stream = context.new_stream().map_err(failed("making a stream"))?;
         let most_shared = context
             .attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)

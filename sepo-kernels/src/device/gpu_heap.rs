@@ -6,7 +6,8 @@ use super::error::failed;
 use super::memory::DeviceMemory;
 use super::placed::PlanMemory;
 use super::{Device, DeviceError, Element, Heap, HeapMemory, HeapPlan, Placed, Plan, Slice, SliceMut};
-use cudarc::driver::result;
+use cudarc::driver::sys::CUpointer_attribute_enum::CU_POINTER_ATTRIBUTE_MEMORY_TYPE;
+use cudarc::driver::{result, sys};
 use std::fmt::Debug;
 
 impl<T: Element> HeapMemory<T> for DeviceMemory<T> {
@@ -36,6 +37,21 @@ impl Device {
     }
 }
 
+/// Whether the driver may know of this memory, as of what was allocated or pinned with it: a copy may then go on behind the
+/// call that asks for it
+///
+/// A copy from other memory is asynchronous to the device alone: "The function will return once the pageable buffer has been
+/// copied to the staging memory" (CUDA Driver API, API synchronization behavior).
+fn is_known<T>(values: &[T]) -> bool {
+    let mut kind = 0_u32;
+    let address = values.as_ptr().addr() as u64;
+    // SAFETY: of this attribute the driver writes 32 bits; it looks the address up and does not read there.
+    let found = unsafe {
+        sys::cuPointerGetAttribute((&raw mut kind).cast(), CU_POINTER_ATTRIBUTE_MEMORY_TYPE, address)
+    };
+    found != sys::CUresult::CUDA_ERROR_INVALID_VALUE
+}
+
 impl Heap for Device {
     type Memory<T: Element> = DeviceMemory<T>;
     type Plan<P: Plan + Debug> = PlanMemory<P>;
@@ -56,10 +72,11 @@ impl Heap for Device {
         }
         self.bind()?;
         // SAFETY: the view is memory of this device, borrowed to be written, with as many values. They are read before this
-        // returns, as the stream is waited for: a copy from memory that the driver has pinned may go on behind the call.
+        // returns: from memory that it does not know, the driver copies them within the call; for what it knows, the stream
+        // is waited for.
         unsafe { result::memcpy_htod_async(to.address(), values, self.stream.cu_stream()) }
             .map_err(failed("copying to the device"))?;
-        self.synchronize()
+        if is_known(values) { self.synchronize() } else { Ok(()) }
     }
 
     fn download<T: Element>(&self, from: Slice<'_, T>) -> Result<Vec<T>, DeviceError> {

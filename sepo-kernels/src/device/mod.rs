@@ -16,6 +16,7 @@ mod launch;
 mod memory;
 mod partials;
 mod placed;
+mod pool;
 mod probe;
 mod slice;
 mod source;

@@ -9,7 +9,7 @@
 //! ```
 
 use super::HeadShape;
-use super::input::{HeadBuffers, HeadInput};
+use super::input::{HeadBuffers, HeadInput, HeadTiling};
 use super::plan::{Groups, HeadPlan};
 use crate::device::{
     Arg, DeviceError, Executor, Float, Indices, Kernel, Launch, Placed, Slice, SliceMut, Source, blocks_of,
@@ -113,6 +113,32 @@ pub fn gather_logps<T: Float>(
         unsafe { on.launch(&launch) }?;
     }
     Ok(())
+}
+
+/// The logits of every hidden row; for the few rows of a decoding step, since all of them exist at once
+///
+/// `logits` is `[n_hidden, stride]`, where `stride` is the vocabulary rounded up to a multiple of 8; what stands behind a
+/// row's logits is nobody's.
+///
+/// # Errors
+/// Where the product fails.
+///
+/// # Panics
+/// Where a slice does not have its shape.
+pub fn logits<T: Float>(
+    on: &impl Executor,
+    input: HeadInput<'_, T>,
+    mut logits: SliceMut<'_, f32>,
+) -> Result<(), DeviceError> {
+    input.check();
+    let HeadShape { n_hidden, vocab, .. } = input.shape;
+    let tile = vocab.next_multiple_of(8);
+    assert_shape("`logits`", logits.len(), [n_hidden, tile]);
+    if logits.is_empty() {
+        return Ok(());
+    }
+    let whole = HeadInput { tiling: HeadTiling { chunk: n_hidden, tile }, ..input };
+    whole.tile_logits(on, whole.hidden, &(0..vocab), &mut logits, false)
 }
 
 /// Where [`gather_logps_backward`] leaves its gradients

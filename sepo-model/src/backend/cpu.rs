@@ -146,6 +146,7 @@ impl Backend for Cpu {
         context: &BatchContext,
         _: &[Option<usize>],
         _: usize,
+        _: &[Extent],
     ) -> Result<CpuBatch, ModelError> {
         // The longer list first, so that the table is made once.
         let all = tables.rotation(context.positions.clone());
@@ -177,6 +178,10 @@ impl Backend for Cpu {
             singles.resize(len, 0.0);
         }
         Ok(())
+    }
+
+    fn to_host(&self, values: Vec<f32>) -> Result<Vec<f32>, ModelError> {
+        Ok(values)
     }
 
     fn copy(&self, from: &Vec<f32>, to: &mut Vec<f32>) -> Done {
@@ -534,6 +539,15 @@ impl Backend for Cpu {
             &mut head.divergence_scratch,
         );
         Ok(())
+    }
+
+    fn logits(&self, weights: Weights<'_>, at: HeadAt<'_, Self>) -> Result<Vec<f32>, ModelError> {
+        let HeadShape { n_hidden, d_model, vocab } = at.shape();
+        let shape = LinearShape { n_rows: n_hidden, d_in: d_model, d_out: vocab };
+        let mut logits = vec![0.0; n_hidden * vocab];
+        let lm_head = weights.at(at.lm_head);
+        linear(at.hidden, lm_head, &mut logits, shape, Write::Overwrite, weights.precision);
+        Ok(logits)
     }
 
     fn log_collisions(&self, weights: Weights<'_>, at: HeadAt<'_, Self>) -> Result<Vec<f64>, ModelError> {

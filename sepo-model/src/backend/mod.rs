@@ -25,7 +25,6 @@ use crate::architecture::{LinearAt, NormAt};
 use crate::batch::{BatchContext, Extent, RowValues};
 use crate::{Dtype, ModelError, Parameters};
 
-pub(crate) use cpu::{CpuBatch, RotaryCache};
 
 type Done = Result<(), ModelError>;
 
@@ -142,7 +141,8 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
 
     /// Tables of no positions yet.
     fn rotary_tables(config: &RotaryConfig) -> Self::RotaryTables;
-    /// What it needs of a batch.
+    /// What it needs of a batch, for attention and turns of these extents: that of the last block stands last. `tokens` are
+    /// those to embed.
     fn place(
         &self,
         tables: &mut Self::RotaryTables,
@@ -150,6 +150,7 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
         context: &BatchContext,
         windows: &[Option<usize>],
         vocab: usize,
+        extents: &[Extent],
     ) -> Result<Self::Batch, ModelError>;
     /// Where the tokens stand for which a block makes an output.
     fn rotation(batch: &Self::Batch, extent: Extent) -> &Self::Rotation;
@@ -160,6 +161,8 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
     fn zeros(&self, values: &mut Self::Values, len: usize) -> Done;
     /// So many zeros.
     fn zero_singles(&self, singles: &mut Self::Singles, len: usize) -> Done;
+    /// Numbers for the CPU.
+    fn to_host(&self, values: Self::Values) -> Result<Vec<f32>, ModelError>;
     /// `to` becomes what `from` is.
     fn copy(&self, from: &Self::Values, to: &mut Self::Values) -> Done;
     /// The rows of `x` at the needed positions.
@@ -359,6 +362,8 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
         dhidden: &mut Self::Values,
         gradient: &mut Self::Gradient,
     ) -> Done;
+    /// The logits of every hidden row, `[n, vocab]`; they are few.
+    fn logits(&self, weights: Weights<'_, Self>, at: HeadAt<'_, Self>) -> Result<Vec<f32>, ModelError>;
     /// `log Σ_v p(v)²` of every hidden row's distribution.
     fn log_collisions(
         &self,

@@ -49,13 +49,6 @@ impl<B: Backend> States<B> {
     }
 }
 
-impl States {
-    /// The values of all states, position by position.
-    pub(crate) fn into_hidden(self) -> Vec<f32> {
-        self.hidden
-    }
-}
-
 /// A frozen model's states with the head that makes logits of them.
 #[derive(Debug)]
 pub struct FrozenHead<'a, B: Backend = Cpu> {

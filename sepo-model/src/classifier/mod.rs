@@ -19,16 +19,15 @@ use crate::{Model, ModelError};
 /// # Examples
 ///
 /// ```
-/// use sepo_model::{Activations, Model, ModelConfig, Network, PairTokens, TokenClassifier};
+/// use sepo_model::{FrozenModel, Model, ModelConfig, PairTokens, TokenClassifier};
 ///
 /// let config = ModelConfig::from_json(r#"{
 ///     "model_type": "llama", "vocab_size": 11, "hidden_size": 8, "intermediate_size": 12,
 ///     "num_hidden_layers": 1, "num_attention_heads": 2
 /// }"#)?;
 /// let model = Model::random(config, 7)?;
-/// let mut network = Network::new(&model.config, Activations::Recomputed);
 /// let pair = PairTokens { prompt: &[1, 2], chosen: &[3, 4], rejected: &[5] };
-/// let states = network.response_states(&model.parameters, &[pair])?;
+/// let states = FrozenModel::new(&model).response_states(&[pair])?;
 /// let classifier = TokenClassifier::new(&model);
 /// assert_eq!(classifier.logits(&states), [0.0; 3]); // nothing learned: every token may be either
 /// # Ok::<(), Box<dyn std::error::Error>>(())

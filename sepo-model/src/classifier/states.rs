@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sepo_kernels::Segments;
 
-use crate::{ModelError, Network, Parameters, SequenceBatch};
+use crate::{Backend, FrozenModel, ModelError, SequenceBatch};
 
 /// A prompt and its two responses.
 #[derive(Debug, Clone, Copy)]
@@ -44,22 +44,18 @@ impl ResponseStates {
     }
 }
 
-impl Network {
+impl<B: Backend> FrozenModel<'_, B> {
     /// The states at every response token of some pairs, from one pass in which responses share their prompt.
     ///
     /// # Errors
     ///
-    /// As [`Network::logps`].
-    pub fn response_states(
-        &mut self,
-        parameters: &Parameters,
-        pairs: &[PairTokens<'_>],
-    ) -> Result<ResponseStates, ModelError> {
+    /// As [`FrozenModel::logps`].
+    pub fn response_states(&mut self, pairs: &[PairTokens<'_>]) -> Result<ResponseStates, ModelError> {
         let mut packed = Packed::default();
         pairs.iter().for_each(|pair| packed.add(pair));
         let Packed { tokens, offsets, parents, positions, sides } = packed;
         if positions.is_empty() {
-            return Ok(ResponseStates { hidden: Vec::new(), d_model: self.config.d_model, sides });
+            return Ok(ResponseStates { hidden: Vec::new(), d_model: self.config().d_model, sides });
         }
         let segments = Segments::new(offsets, parents)?;
         let targets: Vec<u32> = positions.iter().map(|position| tokens[*position as usize]).collect();
@@ -70,8 +66,8 @@ impl Network {
             // Nobody asks for their log-probabilities.
             row_targets: &targets,
         };
-        let states = self.states(parameters, &batch)?;
-        Ok(ResponseStates { hidden: states.into_hidden(), d_model: self.config.d_model, sides })
+        let hidden = self.states_on_host(&batch)?;
+        Ok(ResponseStates { hidden, d_model: self.config().d_model, sides })
     }
 }
 

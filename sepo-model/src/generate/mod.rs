@@ -2,12 +2,15 @@
 
 mod cache;
 mod decoder;
+mod room;
 mod sample;
+
+use std::borrow::Borrow;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Model, ModelError};
+use crate::{Backend, Cpu, Model, ModelConfig, ModelError};
 use decoder::Decoder;
 
 /// Prompts that advance side by side; bounds the caches' memory.
@@ -62,11 +65,26 @@ pub fn generate(
     prompts: &[Vec<u32>],
     config: &GenerateConfig,
 ) -> Result<Vec<Vec<u32>>, ModelError> {
+    generate_on(&Cpu, model, prompts, config)
+}
+
+/// As [`generate`], on a [`Backend`] that the model is loaded to.
+///
+/// # Errors
+///
+/// Those of [`generate`], and [`ModelError::Device`] where the machine fails.
+pub fn generate_on<B: Backend>(
+    on: &B,
+    model: &Model,
+    prompts: &[Vec<u32>],
+    config: &GenerateConfig,
+) -> Result<Vec<Vec<u32>>, ModelError> {
     check(prompts, config)?;
+    let loaded = on.load(&model.parameters)?;
     let mut continuations = Vec::with_capacity(prompts.len());
     for (group, prompts) in prompts.chunks(GROUP).enumerate() {
-        let first = group * GROUP;
-        continuations.extend(continue_group(model, prompts, first, config)?);
+        let loaded = (&model.config, loaded.borrow());
+        continuations.extend(continue_group(on, loaded, prompts, (group * GROUP, config))?);
     }
     Ok(continuations)
 }
@@ -89,11 +107,11 @@ fn check(prompts: &[Vec<u32>], config: &GenerateConfig) -> Result<(), ModelError
     Ok(())
 }
 
-fn continue_group(
-    model: &Model,
+fn continue_group<B: Backend>(
+    on: &B,
+    model: (&ModelConfig, &B::Parameters),
     prompts: &[Vec<u32>],
-    first: usize,
-    config: &GenerateConfig,
+    (first, config): (usize, &GenerateConfig),
 ) -> Result<Vec<Vec<u32>>, ModelError> {
     let mut continuations = vec![Vec::new(); prompts.len()];
     if config.max_new_tokens == 0 {
@@ -106,12 +124,12 @@ fn continue_group(
             rng
         })
         .collect();
-    let (mut decoder, mut logits) = Decoder::prefill(model, prompts)?;
+    let (mut decoder, mut logits) = Decoder::prefill(on, model, prompts)?;
     let mut active: Vec<usize> = (0..prompts.len()).collect();
     loop {
         let mut tokens = Vec::with_capacity(active.len());
         let mut going = Vec::with_capacity(active.len());
-        for (sequence, row) in active.iter().zip(logits.chunks_exact(model.config.vocab)) {
+        for (sequence, row) in active.iter().zip(logits.chunks_exact(model.0.vocab)) {
             let token = sample::draw(row, config, &mut rngs[*sequence]);
             let continuation = &mut continuations[*sequence];
             continuation.push(token);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sepo_kernels::{LinearShape, RowGradients, Write, linear};
+use sepo_kernels::{RowGradients, Write};
 
 use crate::architecture::{Architecture, NormAt};
 use crate::backend::{Backend, Cpu, FrozenHead, HeadAt, NormBack, NormStats, States, Weights};
@@ -144,16 +144,12 @@ impl<B: Backend> Head<B> {
             context.rows.hidden_rows().iter().map(|state| of_states[*state as usize]).collect();
         Ok(context.in_callers_order(&sorted))
     }
-}
 
-impl Head {
     /// The logits of every row of `x`, `[n, vocab]`; for the few rows of a decoding step.
-    pub(crate) fn logits(&mut self, weights: Weights<'_>, x: &Vec<f32>) -> Result<Vec<f32>, ModelError> {
+    pub(crate) fn logits(&mut self, weights: Weights<'_, B>, x: &B::Values) -> Result<Vec<f32>, ModelError> {
         self.normalise(weights, x)?;
-        let shape = LinearShape { n_rows: x.len() / self.d_model, d_in: self.d_model, d_out: self.vocab };
-        let mut logits = vec![0.0; shape.n_rows * self.vocab];
-        let lm_head = weights.at(&self.weight);
-        linear(&self.hidden, lm_head, &mut logits, shape, Write::Overwrite, weights.precision);
-        Ok(logits)
+        let at =
+            HeadAt { lm_head: &self.weight, hidden: &self.hidden, d_model: self.d_model, vocab: self.vocab };
+        weights.on.logits(weights, at)
     }
 }

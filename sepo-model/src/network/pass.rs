@@ -15,7 +15,8 @@ impl<B: Backend> Network<B> {
         let context = BatchContext::new(batch, self.config.vocab)?;
         self.flops = Flops::of(&self.config, &self.architecture, &context, self.last);
         let (windows, vocab) = (&self.config.windows, self.config.vocab);
-        let placed = self.on.place(&mut self.rotary, batch.tokens, &context, windows, vocab)?;
+        let extents = [Extent::All, self.last];
+        let placed = self.on.place(&mut self.rotary, batch.tokens, &context, windows, vocab, &extents)?;
         Ok((context, placed))
     }
 

@@ -20,7 +20,10 @@ use std::sync::Arc;
 use machine::{Machine, machines};
 use sepo_kernels::Segments;
 use sepo_kernels::cuda::{Bf16, Float};
-use sepo_model::{Activations, Backend, Cuda, Model, Network, SequenceBatch};
+use sepo_model::{
+    Activations, Backend, Cuda, FrozenModel, GenerateConfig, Model, Network, PairTokens, ResponseStates,
+    SequenceBatch, generate, generate_on,
+};
 use support::{CONFIGS, model, pass, relative_l2};
 
 /// Two pairs: of one the responses share a prompt and the last prompt token predicts both; the other has no prompt.
@@ -128,5 +131,48 @@ fn a_network_in_bf16_is_near_that_of_the_cpu() {
             let model = rounded(model(keys, 7 + i as u64), Bf16::to_f32);
             compare(Cuda::<_, Bf16>::new(Arc::clone(&machine)), name, &model, [0.15, 0.1], false);
         }
+    }
+}
+
+#[test]
+fn continuations_are_those_of_the_cpu() {
+    let prompts = [vec![1], vec![4, 9, 2, 2, 7], vec![20, 3]];
+    for machine in machines().into_iter().map(Arc::new) {
+        for (i, (name, keys)) in CONFIGS.iter().enumerate() {
+            let model = model(keys, 7 + i as u64);
+            // Once so many that keys and values outgrow the room that they get at first.
+            let max_new_tokens = if i == 0 { 70 } else { 5 };
+            let free = GenerateConfig { max_new_tokens, temperature: 0.0, ..Default::default() };
+            // One of the sequences ends before the others.
+            let end = vec![generate(&model, &prompts, &free).unwrap()[1][1]];
+            for config in [free.clone(), GenerateConfig { eos_token_ids: end, ..free }] {
+                let expected = generate(&model, &prompts, &config).unwrap();
+                let on = Cuda::<_, f32>::new(Arc::clone(&machine));
+                assert_eq!(generate_on(&on, &model, &prompts, &config).unwrap(), expected, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn states_of_responses_are_those_of_the_cpu() {
+    let pairs = [
+        PairTokens { prompt: &[1, 2], chosen: &[3, 4, 5], rejected: &[6, 7] },
+        PairTokens { prompt: &[11], chosen: &[], rejected: &[12] },
+    ];
+    let model = model(CONFIGS[0].1, 3);
+    let expected = FrozenModel::new(&model).response_states(&pairs).unwrap();
+    for machine in machines().into_iter().map(Arc::new) {
+        let states = |found: ResponseStates, most: f32| {
+            assert_eq!(found.sides(), expected.sides());
+            for (found, expected) in found.rows().zip(expected.rows()) {
+                let near = |(a, b): (&f32, &f32)| (a - b).abs() <= most;
+                assert!(found.iter().zip(expected).all(near), "{found:?} and {expected:?}");
+            }
+        };
+        let on = Cuda::<_, f32>::new(Arc::clone(&machine));
+        states(FrozenModel::on(&on, &model).unwrap().response_states(&pairs).unwrap(), 3e-5);
+        let on = Cuda::<_, Bf16>::new(machine);
+        states(FrozenModel::on(&on, &model).unwrap().response_states(&pairs).unwrap(), 0.2);
     }
 }

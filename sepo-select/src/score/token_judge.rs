@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use sepo_data::{ScoredPair, ScoredResponse, Side, TokenizedPair, TokenizedResponse};
-use sepo_model::{Activations, Dtype, Model, Network, PairTokens, TokenClassifier};
+use sepo_model::{Backend, Cpu, Dtype, FrozenModel, Model, PairTokens, TokenClassifier};
 
 use super::{PairScorer, ScoreError};
 
@@ -12,32 +12,42 @@ use super::{PairScorer, ScoreError};
 /// A token's score is its log-odds `log p − log(1 − p)`, with p the probability that it is good. What a file of scores calls the
 /// oracle's log-probability is `log p`, the reference's `log(1 − p)`, so that a score is their difference here as well; `σ(score)` is p.
 #[derive(Debug)]
-pub struct TokenJudge<'a> {
+pub struct TokenJudge<'a, B: Backend = Cpu> {
     classifier: &'a TokenClassifier,
-    model: &'a Model,
-    network: Network,
+    model: FrozenModel<'a, B>,
 }
 
 impl<'a> TokenJudge<'a> {
-    /// A judge by this classifier.
+    /// A judge by this classifier, on the CPU.
     ///
     /// # Errors
     ///
     /// [`ScoreError::Model`] where `model` is not the one that the classifier was made for.
     pub fn new(classifier: &'a TokenClassifier, model: &'a Model) -> Result<Self, ScoreError> {
-        classifier.check(model).map_err(|source| ScoreError::Model { model: "classifier", source })?;
-        let network = Network::new(&model.config, Activations::Recomputed);
-        Ok(Self { classifier, model, network })
-    }
-
-    /// The same judge, whose model's matrix products are of this type.
-    #[must_use]
-    pub fn with_dtype(self, dtype: Dtype) -> Self {
-        Self { network: self.network.with_dtype(dtype), ..self }
+        Self::on(&Cpu, classifier, model)
     }
 }
 
-impl PairScorer for TokenJudge<'_> {
+impl<'a, B: Backend> TokenJudge<'a, B> {
+    /// A judge by this classifier, whose model is loaded to a backend.
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenJudge::new`], and [`ScoreError::Model`] where the model cannot be loaded.
+    pub fn on(on: &B, classifier: &'a TokenClassifier, model: &'a Model) -> Result<Self, ScoreError> {
+        let failed = |source| ScoreError::Model { model: "classifier", source };
+        classifier.check(model).map_err(failed)?;
+        Ok(Self { classifier, model: FrozenModel::on(on, model).map_err(failed)? })
+    }
+
+    /// The same judge, whose model's matrix products are of this type, where the backend leaves a choice.
+    #[must_use]
+    pub fn with_dtype(self, dtype: Dtype) -> Self {
+        Self { model: self.model.with_dtype(dtype), ..self }
+    }
+}
+
+impl<B: Backend> PairScorer for TokenJudge<'_, B> {
     fn score(&mut self, pairs: &[TokenizedPair]) -> Result<Vec<ScoredPair>, ScoreError> {
         let ids: Vec<PairTokens<'_>> = pairs
             .iter()
@@ -48,8 +58,8 @@ impl PairScorer for TokenJudge<'_> {
             })
             .collect();
         let states = self
-            .network
-            .response_states(&self.model.parameters, &ids)
+            .model
+            .response_states(&ids)
             .map_err(|source| ScoreError::Model { model: "classifier's model", source })?;
         let logits = self.classifier.logits(&states);
         let scored = pairs.iter().zip(states.sides()).map(|(pair, [chosen, rejected])| {

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 
 use sepo_data::{ContentSource, PairTokenizer, Part, ScoresMeta, ScoresWriter, TokenizeConfig};
 use sepo_model::{Dtype, Model, TokenClassifier};
-use sepo_select::{ScoreConfig, ScoreReport, TokenJudge, score_pairs};
-use sepo_train::Footprint;
+use sepo_select::{PairScorer, ScoreConfig, ScoreReport, TokenJudge, score_pairs};
+use sepo_train::{Footprint, TrainBackend};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{ClassifyScoreArgs, DataArgs};
@@ -16,6 +16,7 @@ use crate::console::{grouped, percent, result, say};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::length::max_length;
+use crate::machine::{OnDevice, on_device};
 use crate::model_dir::{check_fit, load_model, load_tokenizer, read_config};
 use crate::pairs::{PairStream, RowCounts};
 use crate::provenance::{self, Origin, RECORD_KEY, Record};
@@ -37,7 +38,7 @@ struct JudgeSettings {
 }
 
 pub(super) fn run(args: &ClassifyScoreArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare_cpu(&args.machine)?;
+    crate::machine::prepare(&args.machine)?;
     let read = args.pairs.read.part(args.held_out, Part::Train);
     let max_length = max_length(args.pairs.tokens.max_length, &[&args.model])?;
     let tokens = args.pairs.tokens.config(max_length);
@@ -54,7 +55,8 @@ pub(super) fn run(args: &ClassifyScoreArgs) -> Result<Exit, CliError> {
     classifier.check(&model)?;
     let tokenizer = Arc::new(load_tokenizer(&args.model, &tokens)?);
     check_fit(&model, &tokenizer)?;
-    let mut judge = TokenJudge::new(&classifier, &model)?.with_dtype(args.dtype.into());
+    let judge = Judge { classifier: &classifier, model: &model, dtype: args.dtype.into() };
+    let mut judge = on_device(args.dtype.into(), judge)?;
     let spill = memory.spill(args.out.parent().unwrap_or(Path::new("")));
     let mut stream = PairStream::open(&args.pairs.data, &read, &tokenizer, &spill)?;
     let meta = meta(args, &read, (&classifier, &model), &tokenizer, max_length)?;
@@ -62,7 +64,7 @@ pub(super) fn run(args: &ClassifyScoreArgs) -> Result<Exit, CliError> {
     let go_on = || !interrupted().load(Ordering::Relaxed);
     let pairs = stream.by_ref().take_while(|_| go_on());
     let report =
-        score_pairs::<CliError>(&mut judge, pairs, ScoreConfig { tokens_per_batch }, &mut writer, |_| {})?;
+        score_pairs::<CliError>(&mut *judge, pairs, ScoreConfig { tokens_per_batch }, &mut writer, |_| {})?;
     if !go_on() {
         say("stopped; nothing was written, the same command begins anew");
         return Ok(Exit::Interrupted);
@@ -75,6 +77,21 @@ pub(super) fn run(args: &ClassifyScoreArgs) -> Result<Exit, CliError> {
     let judged = Judged { max_length, scores: report, rows };
     result(args.machine.form(), &judged, |judged| describe(judged, &args.out))?;
     Ok(Exit::Done)
+}
+
+/// A classifier with the model that it reads.
+struct Judge<'m> {
+    classifier: &'m TokenClassifier,
+    model: &'m Model,
+    dtype: Dtype,
+}
+
+impl<'m> OnDevice for Judge<'m> {
+    type Output = Result<Box<dyn PairScorer + 'm>, CliError>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        Ok(Box::new(TokenJudge::on(on, self.classifier, self.model)?.with_dtype(self.dtype)))
+    }
 }
 
 fn record(args: &ClassifyScoreArgs, read: &DataArgs, tokens: &TokenizeConfig) -> Result<Record, CliError> {
@@ -114,7 +131,7 @@ fn meta(
         chat_template: tokenizer.template_hash().map(|hash| source(&args.model, &hash)),
         inputs: sources(&args.pairs.data, read)?,
         dtype: dtype.name().to_owned(),
-        device: "cpu".to_owned(),
+        device: crate::machine::device().to_owned(),
         max_length: Some(max_length as u64),
         eos_token_id: tokenizer.special_tokens().eos.map(|eos| eos.id),
         extra: source_meta(read),

@@ -6,8 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sepo_data::{SelectionReader, content_hash};
 use sepo_model::Model;
 use sepo_train::{
-    ClassifierReport, ClassifierStep, Footprint, HeldExamples, Spill, TrainConfig, TrainExample,
-    evaluate_classifier, train_classifier,
+    ClassifierReport, ClassifierStep, Footprint, HeldExamples, Spill, TrainBackend, TrainConfig,
+    TrainExample, evaluate_classifier, train_classifier,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use crate::command::stage::other_hash;
 use crate::console::{grouped, number, percent, result, say};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
+use crate::machine::{OnDevice, on_device};
 use crate::model_dir::{load_model, read_config};
 use crate::provenance::{self, Origin, counts};
 use crate::{claim, examples};
@@ -38,7 +39,19 @@ struct ClassifySettings {
 }
 
 pub(super) fn run(args: &ClassifyTrainArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare_cpu(&args.machine)?;
+    crate::machine::prepare(&args.machine)?;
+    on_device(args.config().dtype, args)
+}
+
+impl OnDevice for &ClassifyTrainArgs {
+    type Output = Result<Exit, CliError>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        learn(on, self)
+    }
+}
+
+fn learn(on: &impl TrainBackend, args: &ClassifyTrainArgs) -> Result<Exit, CliError> {
     let config = args.config();
     config.check()?;
     if args.out.join("config.json").is_file() {
@@ -67,7 +80,7 @@ pub(super) fn run(args: &ClassifyTrainArgs) -> Result<Exit, CliError> {
     let _lock = claim::folder(&args.out, None)?;
     let bar = bar();
     let mut last: Option<ClassifierStep> = None;
-    let learned = train_classifier(&model, held.examples(), &config, interrupted(), |step| {
+    let learned = train_classifier(on, &model, held.examples(), &config, interrupted(), |step| {
         bar.set_length(step.total_steps);
         bar.set_position(step.step);
         bar.set_message(number(step.loss));
@@ -79,7 +92,7 @@ pub(super) fn run(args: &ClassifyTrainArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Interrupted);
     };
     let eval = match &eval {
-        Some(held) => Some(evaluate_classifier(&model, &classifier, held.examples(), &config)?),
+        Some(held) => Some(evaluate_classifier(on, &model, &classifier, held.examples(), &config)?),
         None => None,
     };
     classifier.save(&args.out)?;

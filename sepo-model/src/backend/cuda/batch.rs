@@ -77,8 +77,7 @@ pub struct CudaBatch<H: Heap> {
     tokens: H::Plan<EmbeddingPlan>,
     /// Rows of all tokens that the head looks at.
     needed: H::Plan<EmbeddingPlan>,
-    pub(super) all_rotation: CudaRotation<H>,
-    pub(super) needed_rotation: CudaRotation<H>,
+    rotations: Vec<(Extent, CudaRotation<H>)>,
     /// One for each extent and window that a block has.
     attention: Vec<(Extent, Option<usize>, H::Plan<AttentionPlan>)>,
 }
@@ -90,36 +89,43 @@ impl<H: Heap> fmt::Debug for CudaBatch<H> {
 }
 
 impl<H: Heap> CudaBatch<H> {
-    pub(super) fn new(
+    /// What does not depend on where there are outputs.
+    pub(super) fn new(heap: &H, tokens: EmbeddingPlan, context: &BatchContext) -> Result<Self, DeviceError> {
+        let needed = EmbeddingPlan::new(&context.needed, context.n_tokens());
+        let (tokens, needed) = (heap.place(tokens)?, heap.place(needed)?);
+        Ok(Self { tokens, needed, rotations: Vec::new(), attention: Vec::new() })
+    }
+
+    /// With turns and attention of blocks of these extents, the last block's last.
+    pub(super) fn with_extents(
+        mut self,
         heap: &H,
         tables: &mut CudaTables<H>,
-        tokens: &[u32],
         context: &BatchContext,
         windows: &[Option<usize>],
-        vocab: usize,
+        extents: &[Extent],
     ) -> Result<Self, DeviceError> {
-        let mut attention = Vec::new();
-        let mut add = |extent: Extent, window: Option<usize>| -> Result<(), DeviceError> {
-            if !attention.iter().any(|(e, w, _)| (*e, *w) == (extent, window)) {
-                let plan = heap.place(AttentionPlan::new(extent.attention_layout(context), window))?;
-                attention.push((extent, window, plan));
+        // The longest list of positions first, so that the tables are made once.
+        for (i, extent) in extents.iter().enumerate() {
+            if extents[..i].contains(extent) {
+                continue;
             }
-            Ok(())
-        };
-        for window in windows {
-            add(Extent::All, *window)?;
+            self.rotations.push((*extent, tables.rotation(heap, extent.positions(context))?));
+            // Of two extents the second is that of the last block alone.
+            let windows = if i == 0 { windows } else { windows.last().map_or(&[][..], std::slice::from_ref) };
+            for window in windows {
+                if !self.attention.iter().any(|(e, w, _)| (*e, *w) == (*extent, *window)) {
+                    let plan = heap.place(AttentionPlan::new(extent.attention_layout(context), *window))?;
+                    self.attention.push((*extent, *window, plan));
+                }
+            }
         }
-        if let Some(window) = windows.last() {
-            add(Extent::Needed, *window)?;
-        }
-        Ok(Self {
-            tokens: heap.place(EmbeddingPlan::new(tokens, vocab))?,
-            needed: heap.place(EmbeddingPlan::new(&context.needed, context.n_tokens()))?,
-            // The longer list first, so that the tables are made once.
-            all_rotation: tables.rotation(heap, &context.positions)?,
-            needed_rotation: tables.rotation(heap, &context.needed_positions)?,
-            attention,
-        })
+        Ok(self)
+    }
+
+    pub(super) fn rotation(&self, extent: Extent) -> &CudaRotation<H> {
+        let found = self.rotations.iter().find(|(e, _)| *e == extent);
+        &found.expect("every extent was planned").1
     }
 
     pub(super) fn tokens(&self) -> Placed<'_, EmbeddingPlan> {

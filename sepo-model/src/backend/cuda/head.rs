@@ -4,7 +4,7 @@ use std::fmt;
 
 use sepo_kernels::HeadShape;
 use sepo_kernels::cuda::{
-    DeviceError, Float, HeadBufferLens, HeadBuffers, HeadGrads, HeadInput, HeadPlan, HeadTiling, Heap,
+    self, DeviceError, Float, HeadBufferLens, HeadBuffers, HeadGrads, HeadInput, HeadPlan, HeadTiling, Heap,
     HeapPlan, Slice, gather_logps, gather_logps_backward,
 };
 
@@ -101,6 +101,17 @@ pub(super) fn input<'a, H: Heap, T: Float>(
     let &HeadAt { hidden, d_model, vocab, .. } = at;
     let shape = HeadShape { n_hidden: hidden.len() / d_model, d_model, vocab };
     HeadInput { hidden: hidden.slice(), lm_head, shape, tiling: HeadTiling::default() }
+}
+
+/// The logits of every hidden row, `[n_hidden, vocab]`.
+pub(super) fn logits<H: Heap, T: Float>(heap: &H, input: HeadInput<'_, T>) -> Result<Vec<f32>, DeviceError> {
+    let HeadShape { n_hidden, vocab, .. } = input.shape;
+    let stride = vocab.next_multiple_of(8);
+    let mut logits = DeviceBuffer::default();
+    logits.resize(heap, n_hidden * stride)?;
+    cuda::logits(heap, input, logits.slice_mut())?;
+    let rows = heap.download(logits.slice())?;
+    Ok(rows.chunks_exact(stride).flat_map(|row| &row[..vocab]).copied().collect())
 }
 
 impl<H: Heap, T: Float> CudaHead<H, T> {

@@ -178,12 +178,14 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
         context: &BatchContext,
         windows: &[Option<usize>],
         vocab: usize,
+        extents: &[Extent],
     ) -> Result<CudaBatch<H>, ModelError> {
-        Ok(CudaBatch::new(self.on(), tables, tokens, context, windows, vocab)?)
+        let batch = CudaBatch::new(self.on(), EmbeddingPlan::new(tokens, vocab), context)?;
+        Ok(batch.with_extents(self.on(), tables, context, windows, extents)?)
     }
 
     fn rotation(batch: &CudaBatch<H>, extent: Extent) -> &CudaRotation<H> {
-        if extent == Extent::All { &batch.all_rotation } else { &batch.needed_rotation }
+        batch.rotation(extent)
     }
 
     fn resize(&self, values: &mut Self::Values, len: usize) -> Done {
@@ -196,6 +198,10 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
 
     fn zero_singles(&self, singles: &mut Self::Singles, len: usize) -> Done {
         Ok(singles.zeros(self.on(), len)?)
+    }
+
+    fn to_host(&self, values: Self::Values) -> Result<Vec<f32>, ModelError> {
+        Ok(self.heap.download(values.slice())?.into_iter().map(T::into_f32).collect())
     }
 
     fn copy(&self, from: &Self::Values, to: &mut Self::Values) -> Done {
@@ -533,6 +539,10 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
         let dlm_head = gradient.slice_mut().range(at.lm_head.clone());
         let grads = HeadGrads { dhidden: dhidden.slice_mut(), dlm_head };
         Ok(head.divergences_backward(self.on(), (input, &others), context, d, grads)?)
+    }
+
+    fn logits(&self, weights: Weights<'_, Self>, at: HeadAt<'_, Self>) -> Result<Vec<f32>, ModelError> {
+        Ok(head::logits(self.on(), head::input(&at, weights.slice(at.lm_head)))?)
     }
 
     fn log_collisions(
