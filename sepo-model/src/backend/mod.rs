@@ -25,7 +25,6 @@ use crate::architecture::{LinearAt, NormAt};
 use crate::batch::{BatchContext, Extent, RowValues};
 use crate::{Dtype, ModelError, Parameters};
 
-
 type Done = Result<(), ModelError>;
 
 /// Queries, keys and values, rotated.

@@ -7,7 +7,7 @@ use sepo_kernels::cuda::{
 };
 use sepo_kernels::{HeadShape, RowGradients};
 
-use super::head::CudaHead;
+use super::head_memory::HeadMemory;
 use super::{Cuda, DeviceBuffer};
 use crate::backend::{FrozenHead, States};
 use crate::batch::{BatchContext, RowValues};
@@ -15,10 +15,12 @@ use crate::batch::{BatchContext, RowValues};
 /// What divergences leave for their way back, and work in beside the head's own memory.
 pub(super) struct Diverged<H: Heap, T: Float> {
     other: OtherMemory<H, T>,
+    logps: DeviceBuffer<H, f64>,
     forward_kl: DeviceBuffer<H, f64>,
     reverse_kl: DeviceBuffer<H, f64>,
     /// Of each hidden row, the network's and that of the others.
     lse: DeviceBuffer<H, f64>,
+    dlogps: DeviceBuffer<H, f64>,
     dforward: DeviceBuffer<H, f64>,
     dreverse: DeviceBuffer<H, f64>,
 }
@@ -31,9 +33,11 @@ impl<H: Heap, T: Float> Default for Diverged<H, T> {
                 logits: DeviceBuffer::default(),
                 difference: DeviceBuffer::default(),
             },
+            logps: DeviceBuffer::default(),
             forward_kl: DeviceBuffer::default(),
             reverse_kl: DeviceBuffer::default(),
             lse: DeviceBuffer::default(),
+            dlogps: DeviceBuffer::default(),
             dforward: DeviceBuffer::default(),
             dreverse: DeviceBuffer::default(),
         }
@@ -75,22 +79,22 @@ impl<'a, H: Heap, T: Float> FrozenHead<'a, Cuda<H, T>> {
     }
 }
 
-impl<H: Heap, T: Float> CudaHead<H, T> {
-    pub(super) fn divergences(
+impl<H: Heap, T: Float> Diverged<H, T> {
+    /// Log-probabilities and divergences of sorted rows.
+    pub(super) fn forward(
         &mut self,
         heap: &H,
-        input: HeadInput<'_, T>,
-        others: &[HeadInput<'_, T>],
+        memory: &mut HeadMemory<H, T>,
+        (input, others): (HeadInput<'_, T>, &[HeadInput<'_, T>]),
         context: &BatchContext,
     ) -> Result<RowValues, DeviceError> {
-        let Self { memory, logps, diverged, .. } = self;
         let plan = HeadPlan::new(&context.rows, |_| true);
         let lens = HeadBufferLens::of(&plan, input.shape, input.tiling);
         // Both distributions have a maximum and a sum.
         memory.resize(heap, HeadBufferLens { chunk: 2 * lens.chunk, ..lens }, false)?;
-        diverged.other.resize(heap, lens, others)?;
-        diverged.lse.resize(heap, 2 * input.shape.n_hidden)?;
-        let Diverged { other, forward_kl, reverse_kl, lse, .. } = diverged;
+        let Self { other, logps, forward_kl, reverse_kl, lse, .. } = self;
+        other.resize(heap, lens, others)?;
+        lse.resize(heap, 2 * input.shape.n_hidden)?;
         for values in [&mut *logps, &mut *forward_kl, &mut *reverse_kl] {
             values.resize(heap, context.rows.len())?;
         }
@@ -115,22 +119,21 @@ impl<H: Heap, T: Float> CudaHead<H, T> {
         })
     }
 
-    /// Rows without a gradient are left out, as in [`CudaHead::backward`].
-    pub(super) fn divergences_backward(
+    /// The way back from there. Rows without a gradient are left out, as those of log-probabilities alone.
+    pub(super) fn backward(
         &mut self,
         heap: &H,
+        memory: &mut HeadMemory<H, T>,
         (input, others): (HeadInput<'_, T>, &[HeadInput<'_, T>]),
-        context: &BatchContext,
-        d: RowGradients<'_>,
+        (context, d): (&BatchContext, RowGradients<'_>),
         grads: HeadGrads<'_, T>,
     ) -> Result<(), DeviceError> {
-        let Self { memory, dlogps, diverged, .. } = self;
         let lists = [d.logps, d.forward_kl, d.reverse_kl];
         let plan = HeadPlan::new(&context.rows, |row| lists.iter().any(|d| d[row] != 0.0));
         let lens = HeadBufferLens::of(&plan, input.shape, input.tiling);
         memory.resize(heap, lens, true)?;
-        diverged.other.resize(heap, lens, others)?;
-        let Diverged { other, reverse_kl, lse, dforward, dreverse, .. } = diverged;
+        let Self { other, reverse_kl, lse, dlogps, dforward, dreverse, .. } = self;
+        other.resize(heap, lens, others)?;
         for (values, d) in [&mut *dlogps, &mut *dforward, &mut *dreverse].into_iter().zip(lists) {
             values.upload(heap, d)?;
         }

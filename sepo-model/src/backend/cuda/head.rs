@@ -2,25 +2,26 @@
 
 use std::fmt;
 
-use sepo_kernels::HeadShape;
 use sepo_kernels::cuda::{
-    self, DeviceError, Float, HeadBufferLens, HeadBuffers, HeadGrads, HeadInput, HeadPlan, HeadTiling, Heap,
-    HeapPlan, Slice, gather_logps, gather_logps_backward,
+    self, DeviceError, Float, HeadBufferLens, HeadGrads, HeadInput, HeadPlan, HeadTiling, Heap, HeapPlan,
+    Slice, gather_logps, gather_logps_backward,
 };
+use sepo_kernels::{HeadShape, RowGradients};
 
 use super::distribution::Diverged;
+use super::head_memory::HeadMemory;
 use super::{Cuda, DeviceBuffer};
 use crate::backend::HeadAt;
-use crate::batch::BatchContext;
+use crate::batch::{BatchContext, RowValues};
 
 /// What the head leaves for its way back, and works in.
 pub struct CudaHead<H: Heap, T: Float> {
-    pub(super) memory: HeadMemory<H, T>,
-    pub(super) logps: DeviceBuffer<H, f64>,
-    pub(super) dlogps: DeviceBuffer<H, f64>,
+    memory: HeadMemory<H, T>,
+    logps: DeviceBuffer<H, f64>,
+    dlogps: DeviceBuffer<H, f64>,
     /// One a hidden row.
     lse: DeviceBuffer<H, f64>,
-    pub(super) diverged: Diverged<H, T>,
+    diverged: Diverged<H, T>,
 }
 
 impl<H: Heap, T: Float> fmt::Debug for CudaHead<H, T> {
@@ -37,58 +38,6 @@ impl<H: Heap, T: Float> Default for CudaHead<H, T> {
             dlogps: DeviceBuffer::default(),
             lse: DeviceBuffer::default(),
             diverged: Diverged::default(),
-        }
-    }
-}
-
-/// What a chunk is worked on in.
-pub(super) struct HeadMemory<H: Heap, T: Float> {
-    packed: DeviceBuffer<H, T>,
-    logits: DeviceBuffer<H, f32>,
-    dlogits: DeviceBuffer<H, T>,
-    dpacked: DeviceBuffer<H, f32>,
-    max: DeviceBuffer<H, f32>,
-    sum: DeviceBuffer<H, f64>,
-}
-
-impl<H: Heap, T: Float> Default for HeadMemory<H, T> {
-    fn default() -> Self {
-        Self {
-            packed: DeviceBuffer::default(),
-            logits: DeviceBuffer::default(),
-            dlogits: DeviceBuffer::default(),
-            dpacked: DeviceBuffer::default(),
-            max: DeviceBuffer::default(),
-            sum: DeviceBuffer::default(),
-        }
-    }
-}
-
-impl<H: Heap, T: Float> HeadMemory<H, T> {
-    /// Sizes it; the backward pass has buffers that the forward pass leaves empty, and the other way round.
-    pub(super) fn resize(
-        &mut self,
-        heap: &H,
-        lens: HeadBufferLens,
-        backward: bool,
-    ) -> Result<(), DeviceError> {
-        let (there, back) = if backward { (0, 1) } else { (1, 0) };
-        self.packed.resize(heap, lens.packed)?;
-        self.logits.resize(heap, lens.logits)?;
-        self.dlogits.resize(heap, back * lens.logits)?;
-        self.dpacked.resize(heap, back * lens.packed)?;
-        self.max.resize(heap, there * lens.chunk)?;
-        self.sum.resize(heap, there * lens.chunk)
-    }
-
-    pub(super) fn lend(&mut self) -> HeadBuffers<'_, T> {
-        HeadBuffers {
-            packed: self.packed.slice_mut(),
-            logits: self.logits.slice_mut(),
-            dlogits: self.dlogits.slice_mut(),
-            dpacked: self.dpacked.slice_mut(),
-            max: self.max.slice_mut(),
-            sum: self.sum.slice_mut(),
         }
     }
 }
@@ -146,5 +95,26 @@ impl<H: Heap, T: Float> CudaHead<H, T> {
         let placed = heap.place(plan)?;
         let row_values = (self.lse.slice(), self.dlogps.slice());
         gather_logps_backward(heap, input, placed.view(), self.memory.lend(), row_values, grads)
+    }
+
+    pub(super) fn divergences(
+        &mut self,
+        heap: &H,
+        input: HeadInput<'_, T>,
+        others: &[HeadInput<'_, T>],
+        context: &BatchContext,
+    ) -> Result<RowValues, DeviceError> {
+        self.diverged.forward(heap, &mut self.memory, (input, others), context)
+    }
+
+    pub(super) fn divergences_backward(
+        &mut self,
+        heap: &H,
+        heads: (HeadInput<'_, T>, &[HeadInput<'_, T>]),
+        context: &BatchContext,
+        d: RowGradients<'_>,
+        grads: HeadGrads<'_, T>,
+    ) -> Result<(), DeviceError> {
+        self.diverged.backward(heap, &mut self.memory, heads, (context, d), grads)
     }
 }

@@ -4,6 +4,8 @@ mod batch;
 mod buffer;
 mod distribution;
 mod head;
+mod head_memory;
+mod scratch;
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -26,6 +28,7 @@ use crate::batch::{BatchContext, Extent, RowValues};
 use crate::{Dtype, ModelError, Parameters};
 use batch::{CudaBatch, CudaRotation, CudaTables};
 use head::CudaHead;
+use scratch::Scratch;
 
 /// A GPU whose activations and weights are of type `T`; sums, statistics and gradients of weights are f32.
 ///
@@ -34,16 +37,6 @@ pub struct Cuda<H: Heap, T: Float> {
     heap: Arc<H>,
     scratch: Arc<Mutex<Scratch<H>>>,
     numbers: PhantomData<T>,
-}
-
-/// What an operation needs while it runs, and what all batches share.
-struct Scratch<H: Heap> {
-    /// Shares of sums over rows.
-    partials: DeviceBuffer<H, f32>,
-    /// Of the way back through attention, `[n_outputs, n_heads]`.
-    delta: DeviceBuffer<H, f32>,
-    /// For a number of heads, the order in which a map of three by head stands apart.
-    apart: Option<(usize, Arc<H::Plan<EmbeddingPlan>>)>,
 }
 
 impl<H: Heap, T: Float> Clone for Cuda<H, T> {
@@ -62,9 +55,7 @@ impl<H: Heap, T: Float> Cuda<H, T> {
     /// A backend on this device.
     #[must_use]
     pub fn new(heap: Arc<H>) -> Self {
-        let scratch =
-            Scratch { partials: DeviceBuffer::default(), delta: DeviceBuffer::default(), apart: None };
-        Self { heap, scratch: Arc::new(Mutex::new(scratch)), numbers: PhantomData }
+        Self { heap, scratch: Arc::default(), numbers: PhantomData }
     }
 
     /// A gradient of zeros for so many weights.
@@ -102,18 +93,7 @@ impl<H: Heap, T: Float> Cuda<H, T> {
     }
 
     fn apart(&self, n_heads: usize) -> Result<Arc<H::Plan<EmbeddingPlan>>, ModelError> {
-        let mut scratch = self.scratch();
-        if let Some((of, plan)) = &scratch.apart
-            && *of == n_heads
-        {
-            return Ok(Arc::clone(plan));
-        }
-        let n_heads_u32 = u32::try_from(n_heads).expect("heads are few");
-        let order: Vec<u32> =
-            (0..3).flat_map(|part| (0..n_heads_u32).map(move |head| 3 * head + part)).collect();
-        let plan = Arc::new(self.heap.place(EmbeddingPlan::new(&order, 3 * n_heads))?);
-        scratch.apart = Some((n_heads, Arc::clone(&plan)));
-        Ok(plan)
+        Ok(self.scratch().apart(self.on(), n_heads)?)
     }
 }
 

@@ -1,25 +1,27 @@
 //! The CPU: buffers are vectors, and operations those of [`sepo_kernels`].
 
+mod batch;
+mod head;
+
 use std::ops::Range;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 use sepo_kernels::{
-    AttentionForward, AttentionGrads, AttentionShape, DivergenceScratch, GatheredDivergences, GatheredLogps,
-    Gelu, HeadScratch, HeadShape, HeadStates, LayerNormForward, LayerNormGrads, LinearShape, Precision,
-    RotaryConfig, RotaryTable, RowGradients, Write, add_bias, attention, attention_backward, bias_backward,
-    distribution_distances, embedding, embedding_backward, gather_divergences, gather_divergences_backward,
-    gather_logps, gather_logps_backward, gelu, gelu_backward, layer_norm, layer_norm_backward, linear,
-    linear_backward_input, linear_backward_weight, log_collisions, rms_norm, rms_norm_backward, rotary,
-    rotary_backward, scale_rows, swiglu, swiglu_backward,
+    AttentionForward, AttentionGrads, AttentionShape, Gelu, HeadShape, LayerNormForward, LayerNormGrads,
+    LinearShape, Precision, RotaryConfig, RowGradients, Write, add_bias, attention, attention_backward,
+    bias_backward, distribution_distances, embedding, embedding_backward, gelu, gelu_backward, layer_norm,
+    layer_norm_backward, linear, linear_backward_input, linear_backward_weight, log_collisions, rms_norm,
+    rms_norm_backward, rotary, rotary_backward, scale_rows, swiglu, swiglu_backward,
 };
 
 use super::{
-    Attended, Backend, Done, FrozenHead, HeadAt, LinearBack, NormBack, NormStats, Projected, States, Weights,
+    Attended, Backend, Done, FrozenHead, HeadAt, LinearBack, NormBack, NormStats, Projected, Weights,
 };
 use crate::architecture::{LinearAt, NormAt};
 use crate::batch::{BatchContext, Extent, RowValues};
 use crate::{Dtype, ModelError, Parameters};
+use batch::{CpuBatch, RotaryCache, Rotation};
+use head::CpuHead;
 
 /// Logits that a forward pass may leave for its backward pass: 256 MB. Beyond that they are computed again.
 pub const MAX_KEPT_LOGITS: usize = 64 << 20;
@@ -31,73 +33,9 @@ const ZEROS_OF_A_TASK: usize = 1 << 16;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu;
 
-/// Where each token stands, with the cosines and sines of its turn.
-#[derive(Debug)]
-pub struct Rotation {
-    positions: Vec<u32>,
-    table: Arc<RotaryTable>,
-}
-
-/// Cosines and sines for as many positions as any batch has needed so far.
-#[derive(Debug)]
-pub struct RotaryCache {
-    config: RotaryConfig,
-    n_positions: usize,
-    table: Arc<RotaryTable>,
-}
-
-impl RotaryCache {
-    pub(crate) fn new(config: &RotaryConfig) -> Self {
-        Self { n_positions: 0, table: Arc::new(RotaryTable::new(config, 0)), config: config.clone() }
-    }
-
-    pub(crate) fn rotation(&mut self, positions: Vec<u32>) -> Rotation {
-        let n_positions = positions.iter().max().map_or(0, |last| *last as usize + 1);
-        if n_positions > self.n_positions {
-            self.n_positions = n_positions.next_power_of_two();
-            self.table = Arc::new(RotaryTable::new(&self.config, self.n_positions));
-        }
-        Rotation { positions, table: Arc::clone(&self.table) }
-    }
-}
-
-/// What the CPU needs of a batch: the turns of all tokens, and of those that the head looks at.
-#[derive(Debug)]
-pub struct CpuBatch {
-    all: Rotation,
-    needed: Rotation,
-}
-
-/// What the head leaves for its way back, and works in.
-#[derive(Debug, Default)]
-pub struct CpuHead {
-    gathered: Option<GatheredLogps>,
-    scratch: HeadScratch,
-    diverged: Option<GatheredDivergences>,
-    divergence_scratch: DivergenceScratch,
-}
-
 /// Sizes of a map whose weight is at `at`.
 fn shape(at: &LinearAt, x: &[f32], d_in: usize) -> LinearShape {
     LinearShape { n_rows: x.len() / d_in, d_in, d_out: at.weight.len() / d_in }
-}
-
-impl<'a> HeadAt<'a, Cpu> {
-    /// With the map itself.
-    fn states(&self, weights: Weights<'a>) -> HeadStates<'a> {
-        HeadStates { hidden: self.hidden, lm_head: weights.at(self.lm_head), d_model: self.d_model }
-    }
-
-    fn shape(&self) -> HeadShape {
-        HeadShape { n_hidden: self.hidden.len() / self.d_model, d_model: self.d_model, vocab: self.vocab }
-    }
-}
-
-impl<'a> FrozenHead<'a, Cpu> {
-    fn states(&self) -> HeadStates<'a> {
-        let States { hidden, d_model, lm_head } = self.states;
-        HeadStates { hidden, lm_head: &self.weights[lm_head.clone()], d_model: *d_model }
-    }
 }
 
 impl Backend for Cpu {
@@ -148,14 +86,11 @@ impl Backend for Cpu {
         _: usize,
         _: &[Extent],
     ) -> Result<CpuBatch, ModelError> {
-        // The longer list first, so that the table is made once.
-        let all = tables.rotation(context.positions.clone());
-        let needed = tables.rotation(context.needed_positions.clone());
-        Ok(CpuBatch { all, needed })
+        Ok(CpuBatch::new(tables, context))
     }
 
     fn rotation(batch: &CpuBatch, extent: Extent) -> &Rotation {
-        if extent == Extent::All { &batch.all } else { &batch.needed }
+        batch.rotation(extent)
     }
 
     fn resize(&self, values: &mut Vec<f32>, len: usize) -> Done {
@@ -461,13 +396,7 @@ impl Backend for Cpu {
         head: &mut CpuHead,
         backward_follows: bool,
     ) -> Result<Vec<f64>, ModelError> {
-        head.scratch.precision = weights.precision;
-        head.scratch.max_kept = if backward_follows { MAX_KEPT_LOGITS } else { 0 };
-        let lm_head = weights.at(at.lm_head);
-        let gathered = gather_logps(at.hidden, lm_head, &context.rows, at.shape(), &mut head.scratch);
-        let logps = gathered.logps.clone();
-        head.gathered = Some(gathered);
-        Ok(logps)
+        Ok(head.logps(weights, context, &at, if backward_follows { MAX_KEPT_LOGITS } else { 0 }))
     }
 
     fn logps_backward(
@@ -481,20 +410,8 @@ impl Backend for Cpu {
         dhidden: &mut Vec<f32>,
         gradient: &mut [f32],
     ) -> Done {
-        let gathered = head.gathered.take().ok_or(ModelError::NoForward)?;
-        dhidden.resize(at.hidden.len(), 0.0);
-        gather_logps_backward(
-            at.hidden,
-            weights.at(at.lm_head),
-            &context.rows,
-            &gathered,
-            dlogps,
-            dhidden,
-            &mut gradient[at.lm_head.clone()],
-            at.shape(),
-            &mut head.scratch,
-        );
-        Ok(())
+        let grads = (dhidden, &mut gradient[at.lm_head.clone()]);
+        head.logps_backward(weights, context, &at, dlogps, grads)
     }
 
     fn divergences(
@@ -505,13 +422,7 @@ impl Backend for Cpu {
         others: &[FrozenHead<'_>],
         head: &mut CpuHead,
     ) -> Result<RowValues, ModelError> {
-        let others: Vec<HeadStates<'_>> = others.iter().map(FrozenHead::states).collect();
-        let scratch = &mut head.divergence_scratch;
-        scratch.precision = weights.precision;
-        let gathered = gather_divergences(at.states(weights), &others, &context.rows, scratch);
-        let GatheredDivergences { logps, forward_kl, reverse_kl, .. } = gathered.clone();
-        head.diverged = Some(gathered);
-        Ok(RowValues { logps, forward_kl, reverse_kl })
+        Ok(head.divergences(weights, context, &at, others))
     }
 
     fn divergences_backward(
@@ -525,20 +436,8 @@ impl Backend for Cpu {
         dhidden: &mut Vec<f32>,
         gradient: &mut [f32],
     ) -> Done {
-        let gathered = head.diverged.take().ok_or(ModelError::NoForward)?;
-        let others: Vec<HeadStates<'_>> = others.iter().map(FrozenHead::states).collect();
-        dhidden.resize(at.hidden.len(), 0.0);
-        gather_divergences_backward(
-            at.states(weights),
-            &others,
-            &context.rows,
-            &gathered,
-            d,
-            dhidden,
-            &mut gradient[at.lm_head.clone()],
-            &mut head.divergence_scratch,
-        );
-        Ok(())
+        let grads = (dhidden, &mut gradient[at.lm_head.clone()]);
+        head.divergences_backward(weights, context, &at, others, d, grads)
     }
 
     fn logits(&self, weights: Weights<'_>, at: HeadAt<'_, Self>) -> Result<Vec<f32>, ModelError> {
