@@ -5,6 +5,8 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 /// Around what makes a value that holds others: refuses one that is too large or too deep.
 pub(super) const BOUNDED: &str = "sepo-bounded";
+/// Around what is added: as [`BOUNDED`], of a list in place of an iterator over two, which the engine makes of their sum.
+pub(super) const SUMMED: &str = "sepo-summed";
 /// Around a value that a namespace comes to hold: refuses namespaces, which could come to hold themselves.
 pub(super) const STORED: &str = "sepo-stored";
 /// Around what is compared: costs as many steps as there is to compare.
@@ -22,13 +24,14 @@ const STEPS_PER_VALUE: u64 = 8;
 /// Adds the filters to an environment whose templates may take `fuel` steps.
 pub(super) fn add_filters(environment: &mut Environment<'_>, fuel: u64) {
     let limit = usize::try_from(fuel / STEPS_PER_VALUE).unwrap_or(usize::MAX);
-    environment.add_filter(BOUNDED, move |state: &State<'_, '_>, value: Value| {
-        if !holds_others(&value) {
-            return Ok(value);
+    environment.add_filter(BOUNDED, move |state: &State<'_, '_>, value: Value| bounded(state, value, limit));
+    environment.add_filter(SUMMED, move |state: &State<'_, '_>, value: Value| {
+        if value.kind() != ValueKind::Iterable {
+            return bounded(state, value, limit);
         }
-        let weight = weight(&value, limit)?;
-        state.consume_fuel((weight / BYTES_PER_VALUE) as u64)?;
-        Ok(value)
+        // Iterators over iterators take nothing, however much they give: a hundred sums would give 2^100 values.
+        let items: Vec<Value> = value.try_iter()?.take(limit + 1).collect();
+        bounded(state, Value::from(items), limit)
     });
     environment.add_filter(STORED, move |value: Value| {
         if holds_namespace(&value, limit)? {
@@ -48,6 +51,15 @@ pub(super) fn add_filters(environment: &mut Environment<'_>, fuel: u64) {
         }
         _ => Ok(value),
     });
+}
+
+/// The value, where it is small enough.
+fn bounded(state: &State<'_, '_>, value: Value, limit: usize) -> Result<Value, Error> {
+    if holds_others(&value) {
+        let weight = weight(&value, limit)?;
+        state.consume_fuel((weight / BYTES_PER_VALUE) as u64)?;
+    }
+    Ok(value)
 }
 
 fn invalid(detail: impl Into<String>) -> Error {

@@ -5,7 +5,7 @@ use minijinja::machinery::ast::{
     Map, Slice, Spanned, Test, Tuple, UnaryOp, UnaryOpKind, Var,
 };
 
-use super::bound::{BOUNDED, FLAT, WEIGHED};
+use super::bound::{BOUNDED, FLAT, SUMMED, WEIGHED};
 
 /// Filters whose result holds nothing: a text, a number, or what they were given.
 const PLAIN_FILTERS: [&str; 26] = [
@@ -51,8 +51,10 @@ pub(super) fn expression<'a>(node: &Expr<'a>) -> Expr<'a> {
         Expr::Filter(filter) => !PLAIN_FILTERS.contains(&filter.name),
         Expr::Call(call) => !matches!(&call.expr, Expr::Var(var) if ENGINE_CALLS.contains(&var.id)),
         // Text and text make text; anything else beside a text fails.
-        Expr::BinOp(sum) if matches!(sum.op, BinOpKind::Add) => {
-            !is_constant(&sum.left) && !is_constant(&sum.right)
+        Expr::BinOp(sum)
+            if matches!(sum.op, BinOpKind::Add) && !is_constant(&sum.left) && !is_constant(&sum.right) =>
+        {
+            return checked(unchecked(node), SUMMED);
         }
         _ => false,
     };

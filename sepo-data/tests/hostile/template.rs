@@ -93,6 +93,22 @@ fn lists_do_not_repeat_without_end() {
     assert!(refusal("{{ debug() }}").contains("debug"));
 }
 
+/// Found by the target `chat_template`: a sum of lists was an iterator over both, which takes nothing until it is compared.
+#[test]
+fn sums_of_lists_do_not_double_without_end() {
+    for tail in ["{{ s == s }}", "{{ s in [s] }}", "{{ s }}", "{{ s | tojson }}", ""] {
+        let source = "{% set s = ['a', 'b'] %}".to_owned() + &"{% set s = s + s %}".repeat(100) + tail;
+        assert!(refusal(&source).contains("a list or map holds more than 50000 values"), "{tail}");
+    }
+    assert_eq!(
+        render(
+            "{% set s = ['a'] + ['b'] %}{% set s = s + s %}{{ s | length }} {{ s[3] }} {{ s }} {{ s == s }}"
+        )
+        .unwrap(),
+        "4 b ['a', 'b', 'a', 'b'] True"
+    );
+}
+
 /// Found by reading: the compiler calls itself for each `+` of a chain, and so did what takes its tree apart.
 #[test]
 fn a_tag_is_not_as_deep_as_the_stack() {
