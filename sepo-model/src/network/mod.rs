@@ -206,7 +206,7 @@ impl<B: Backend> Network<B> {
     /// Adds to `gradient` the gradient of `Σ dlogps[i] · logps[i]` with respect to every weight, for the last
     /// [`Network::forward`], which it uses up.
     ///
-    /// `gradient` has the layout of [`Parameters`]; tied embeddings get both their contributions.
+    /// `gradient` has the layout of [`Parameters`](crate::Parameters); tied embeddings get both their contributions.
     ///
     /// # Errors
     ///
