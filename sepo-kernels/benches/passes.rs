@@ -123,18 +123,21 @@ fn norms(criterion: &mut Criterion) {
 
 fn activations(criterion: &mut Criterion) {
     let (gate, up, dy) = (values(1, N, 4.0), values(2, N, 1.0), values(3, N, 1.0));
-    let (mut y, mut dx, mut dup) = (vec![0.0; N], vec![0.0; N], vec![0.0; N]);
+    let (mut y, mut dx) = (vec![0.0; N], vec![0.0; N]);
     let plain_swiglu = |gate: f32, up: f32| gate / (1.0 + (-gate).exp()) * up;
     let plain_gelu = |x: f32| 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh());
 
     map2(&gate, &up, &mut dx, plain_swiglu);
-    swiglu(&gate, &up, &mut y);
+    let rows = gate.chunks_exact(WIDTH).zip(up.chunks_exact(WIDTH));
+    let gate_up: Vec<f32> = rows.flat_map(|(gate, up)| [gate, up].concat()).collect();
+    let mut dgate_up = vec![0.0; 2 * N];
+    swiglu(&gate_up, &mut y, WIDTH);
     assert_close(&y, &wide(&dx), 1e-6);
     let mut gated = group(criterion, "swiglu", 3 * N);
     run(&mut gated, "forward_plain", || map2(black_box(&gate), &up, &mut y, plain_swiglu));
-    run(&mut gated, "forward", || swiglu(black_box(&gate), &up, &mut y));
+    run(&mut gated, "forward", || swiglu(black_box(&gate_up), &mut y, WIDTH));
     gated.throughput(Throughput::Bytes(20 * N as u64));
-    run(&mut gated, "backward", || swiglu_backward(&gate, &up, &dy, &mut dx, &mut dup));
+    run(&mut gated, "backward", || swiglu_backward(black_box(&gate_up), &dy, &mut dgate_up, WIDTH));
     gated.finish();
 
     map(&gate, &mut dx, plain_gelu);

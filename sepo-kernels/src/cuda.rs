@@ -26,7 +26,7 @@ pub use crate::gelu::cuda::{gelu, gelu_backward};
 pub use crate::layer_norm::cuda::{
     LayerNormForward, LayerNormGrads, LayerNormInput, LayerNormOutput, layer_norm, layer_norm_backward,
 };
-pub use crate::linear::cuda::{linear, linear_backward_input, linear_backward_weight};
+pub use crate::linear::cuda::{linear, linear_backward_input, linear_backward_weight, linear_onto};
 pub use crate::log_collisions::cuda::{RowSumBuffers, RowSumLens, log_collisions};
 pub use crate::rms_norm::cuda::{RmsNormForward, RmsNormGrads, RmsNormInput, rms_norm, rms_norm_backward};
 pub use crate::rotary::cuda::{RotaryAngles, rotary, rotary_backward};
@@ -34,4 +34,4 @@ pub use crate::rotary::plan::RotaryPlan;
 pub use crate::scale_rows::cuda::scale_rows;
 pub use crate::segment_topk::cuda::{TopkPlan, segment_topk};
 pub use crate::sum_of_squares::cuda::{Clip, clip_factor, sum_of_squares, sum_of_squares_len};
-pub use crate::swiglu::cuda::{swiglu, swiglu_apart, swiglu_apart_backward, swiglu_backward};
+pub use crate::swiglu::cuda::{swiglu, swiglu_backward};

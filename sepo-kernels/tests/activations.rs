@@ -66,18 +66,31 @@ fn swiglu_agrees_with_its_formula_and_its_gradient_with_finite_differences() {
     let gate = inputs();
     let n = gate.len();
     let (up, dout) = (naive::values(1, n, 2.0), naive::values(2, n, 2.0));
-    let (mut out, mut dgate, mut dup) = (vec![f32::NAN; n], vec![f32::NAN; n], vec![f32::NAN; n]);
-    swiglu(&gate, &up, &mut out);
-    swiglu_backward(&gate, &up, &dout, &mut dgate, &mut dup);
-    for i in 0..n {
+    for d in [1, 7, n] {
+        // As many rows as there are whole ones.
+        let n = n / d * d;
+        let rows = gate[..n].chunks_exact(d).zip(up[..n].chunks_exact(d));
+        let gate_up: Vec<f32> = rows.flat_map(|(gate, up)| [gate, up].concat()).collect();
+        let (mut out, mut dgate_up) = (vec![f32::NAN; n], vec![f32::NAN; 2 * n]);
+        swiglu(&gate_up, &mut out, d);
+        swiglu_backward(&gate_up, &dout[..n], &mut dgate_up, d);
+        assert_swiglu((&gate, &up, &dout), &out, &dgate_up, d);
+    }
+}
+
+#[track_caller]
+fn assert_swiglu((gate, up, dout): (&[f32], &[f32], &[f32]), out: &[f32], dgate_up: &[f32], d: usize) {
+    for i in 0..out.len() {
+        let at = i / d * 2 * d + i % d;
+        let (dgate, dup) = (dgate_up[at], dgate_up[at + d]);
         let (g, u, d) = (f64::from(gate[i]), f64::from(up[i]), f64::from(dout[i]));
         let close = |actual: f32, expected: f64| {
             let error = (f64::from(actual) - expected).abs();
             assert!(error <= 2e-6 * expected.abs().max(1.0), "at {g}: {actual}, expected {expected}");
         };
         close(out[i], silu_naive(g) * u);
-        close(dup[i], silu_naive(g) * d);
-        close(dgate[i], finite_differences(&[g], |g| silu_naive(g[0]) * u * d)[0]);
+        close(dup, silu_naive(g) * d);
+        close(dgate, finite_differences(&[g], |g| silu_naive(g[0]) * u * d)[0]);
     }
 }
 
@@ -88,6 +101,6 @@ fn not_a_number_stays_not_a_number() {
         gelu(&[f32::NAN], &mut y, kind);
         assert!(y[0].is_nan());
     }
-    swiglu(&[f32::NAN], &[1.0], &mut y);
+    swiglu(&[f32::NAN, 1.0], &mut y, 1);
     assert!(y[0].is_nan());
 }

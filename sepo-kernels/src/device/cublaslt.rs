@@ -68,15 +68,17 @@ impl Described {
 struct Key {
     left: Described,
     right: Described,
+    /// what is added to; the result where nothing is
+    onto: Described,
     result: Described,
 }
 
 impl Key {
     fn of(product: &MatrixProduct) -> Self {
-        let &MatrixProduct { a, b, out, m, n, k, .. } = product;
-        let result = Described::of(&out, [m, n]);
-        assert!(!result.transposed, "a result is written by rows");
-        Self { left: Described::of(&b, [k, n]), right: Described::of(&a, [m, k]), result }
+        let &MatrixProduct { a, b, out, m, n, k, onto, .. } = product;
+        let (onto, result) = (Described::of(&onto.unwrap_or(out), [m, n]), Described::of(&out, [m, n]));
+        assert!(!result.transposed && !onto.transposed, "a result is written by rows");
+        Self { left: Described::of(&b, [k, n]), right: Described::of(&a, [m, k]), onto, result }
     }
 }
 
@@ -84,8 +86,8 @@ impl Key {
 #[derive(Debug)]
 struct Settled {
     product: sys::cublasLtMatmulDesc_t,
-    /// of the left and the right side and the result
-    layouts: [sys::cublasLtMatrixLayout_t; 3],
+    /// of the left and the right side, what is added to, and the result
+    layouts: [sys::cublasLtMatrixLayout_t; 4],
     algorithm: sys::cublasLtMatmulAlgo_t,
 }
 
@@ -102,7 +104,7 @@ impl Products {
     /// The product must be checked, for the executor of this stream, and the values of its matrices must be memory that the
     /// caller may read or write.
     pub(super) unsafe fn run(&self, product: &MatrixProduct, stream: &CudaStream) -> Result<(), DeviceError> {
-        let &MatrixProduct { a, b, out, m, n, k, scale, add } = product;
+        let &MatrixProduct { a, b, out, m, n, k, scale, onto } = product;
         stream.context().bind_to_thread().map_err(failed("binding the device"))?;
         let failed = |error: CublasError| DeviceError::Matmul { m, n, k, reason: error.to_string() };
         let key = Key::of(product);
@@ -111,7 +113,8 @@ impl Products {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(self.settle(&key).map_err(failed)?),
         };
-        let beta = if add { 1.0_f32 } else { 0.0 };
+        let beta = if onto.is_some() { 1.0_f32 } else { 0.0 };
+        let onto = onto.unwrap_or(out);
         let pointer = |address: u64| address as *mut c_void;
         let (workspace, _) = self.workspace.device_ptr(stream);
         // SAFETY: descriptors were made for these shapes, strides and alignments, with which the matrices end within their
@@ -126,10 +129,10 @@ impl Products {
                 settled.layouts[0],
                 pointer(a.address),
                 settled.layouts[1],
-                pointer(out.address),
+                pointer(onto.address),
                 settled.layouts[2],
                 pointer(out.address),
-                settled.layouts[2],
+                settled.layouts[3],
                 &raw const settled.algorithm,
                 pointer(workspace),
                 WORKSPACE_BYTES,
@@ -143,29 +146,29 @@ impl Products {
     fn settle(&self, key: &Key) -> Result<Settled, CublasError> {
         use sys::cublasLtMatmulDescAttributes_t as Attribute;
         use sys::cublasLtMatmulPreferenceAttributes_t as Preference;
-        let &Key { left, right, result } = key;
+        let &Key { left, right, onto, result } = key;
         let product = result::create_matmul_desc(
             sys::cublasComputeType_t::CUBLAS_COMPUTE_32F,
             sys::cudaDataType_t::CUDA_R_32F,
         )?;
         set_transposed(product, Attribute::CUBLASLT_MATMUL_DESC_TRANSA, left.transposed)?;
         set_transposed(product, Attribute::CUBLASLT_MATMUL_DESC_TRANSB, right.transposed)?;
-        let layouts = [layout(left)?, layout(right)?, layout(result)?];
+        let layouts = [layout(left)?, layout(right)?, layout(onto)?, layout(result)?];
         let preference = result::create_matmul_pref()?;
         set_preference(preference, Preference::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &WORKSPACE_BYTES)?;
         for (which, of) in [
             (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, left),
             (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, right),
-            (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, result),
+            (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, onto),
             (Preference::CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, result),
         ] {
             set_preference(preference, which, &of.alignment)?;
         }
-        let [left, right, out] = layouts;
+        let [left, right, onto, out] = layouts;
         // SAFETY: all of them were made above; the preference is destroyed after its only use.
         let heuristic = unsafe {
             let heuristic =
-                result::get_matmul_algo_heuristic(self.handle, product, left, right, out, out, preference);
+                result::get_matmul_algo_heuristic(self.handle, product, left, right, onto, out, preference);
             result::destroy_matmul_pref(preference)?;
             heuristic?
         };
@@ -260,7 +263,7 @@ mod tests {
             for (a_by_columns, b_by_columns) in [(false, false), (false, true), (true, false), (true, true)] {
                 let (a, b) = (matrix(m, k, a_by_columns), matrix(k, n, b_by_columns));
                 let out = matrix(m, n, false);
-                let key = Key::of(&MatrixProduct { a, b, out, m, n, k, scale: 1.0, add: false });
+                let key = Key::of(&MatrixProduct { a, b, out, m, n, k, scale: 1.0, onto: None });
                 let (a_values, b_values) = (numbers(100), numbers(101));
                 assert_eq!((key.result.rows, key.result.columns), (n, m));
                 for row in 0..m {

@@ -59,7 +59,7 @@ impl Matrix {
     }
 }
 
-/// `out = scale a b`, added to what stands there where `add`
+/// `out = scale a b`, or `out = onto + scale a b`
 #[derive(Clone, Copy, Debug)]
 pub struct MatrixProduct {
     /// `[m, k]`
@@ -76,8 +76,8 @@ pub struct MatrixProduct {
     pub k: usize,
     /// factor of the product
     pub scale: f32,
-    /// whether the product is added
-    pub add: bool,
+    /// what the product is added to, `[m, n]`, of the type of `out`; may be `out` itself
+    pub onto: Option<Matrix>,
 }
 
 impl MatrixProduct {
@@ -85,12 +85,14 @@ impl MatrixProduct {
     ///
     /// # Panics
     /// Where there is nothing to multiply, a matrix lies in memory of another executor than `on`, or does not end within its
-    /// values, or the operands are of two types.
+    /// values, or the operands are of two types, or `out` and what it is made of.
     pub fn check(&self, on: ExecutorId) {
-        let &Self { a, b, out, m, n, k, .. } = self;
+        let &Self { a, b, out, m, n, k, onto, .. } = self;
+        let onto = onto.unwrap_or(out);
         assert!(m > 0 && n > 0 && k > 0, "a product of nothing");
         assert_eq!(a.kind, b.kind, "operands are of one type");
-        for (matrix, shape) in [(a, [m, k]), (b, [k, n]), (out, [m, n])] {
+        assert_eq!(onto.kind, out.kind, "a sum is of the type of what it is added to");
+        for (matrix, shape) in [(a, [m, k]), (b, [k, n]), (out, [m, n]), (onto, [m, n])] {
             assert_eq!(matrix.owner, on, "{matrix:?} lies in memory of another executor");
             let last = last_index(shape, [matrix.row_stride, matrix.column_stride]);
             assert!(last.is_some_and(|last| last < matrix.len), "{matrix:?} does not hold {shape:?}");
@@ -126,7 +128,8 @@ pub trait Executor {
     /// As [`MatrixProduct::check`], so that memory is this executor's where it runs, and ends behind the matrices.
     ///
     /// # Safety
-    /// The values of the matrices must be memory that the caller may read or write, and `out` must not overlap the others.
+    /// The values of the matrices must be memory that the caller may read or write, and `out` must not overlap the others, but
+    /// for an `onto` that is the same matrix.
     #[expect(unsafe_code, reason = "addresses are only as good as the caller's word")]
     unsafe fn matmul(&self, product: &MatrixProduct) -> Result<(), DeviceError>;
 }
@@ -145,7 +148,7 @@ mod tests {
         let (on, other) = (ExecutorId::unique(), ExecutorId::unique());
         let product = |a: Matrix, m: usize| {
             let (b, out) = (matrix(on, 12, 4), matrix(on, 12, 4));
-            MatrixProduct { a, b, out, m, n: 4, k: 3, scale: 1.0, add: false }
+            MatrixProduct { a, b, out, m, n: 4, k: 3, scale: 1.0, onto: None }
         };
         product(matrix(on, 11, 4), 3).check(on); // rows 4 apart, of which 3 values count
         for wrong in [

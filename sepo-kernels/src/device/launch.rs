@@ -56,11 +56,6 @@ impl Arg {
         Self::Write(slice.as_slice().pointer())
     }
 
-    /// What it reads, or null
-    pub(crate) fn read_or_null<T: Element>(slice: Option<Slice<'_, T>>) -> Self {
-        slice.map_or(Self::Read(Pointer::null::<T>()), Self::read)
-    }
-
     /// What it writes, or null
     pub(crate) fn write_or_null<T: Element>(slice: Option<&mut SliceMut<'_, T>>) -> Self {
         slice.map_or(Self::Write(Pointer::null::<T>()), Self::write)

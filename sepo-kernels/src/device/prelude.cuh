@@ -67,19 +67,6 @@ template <class T> __device__ inline void store(T *p, u64 n, const float (&value
     }
 }
 
-// Values of `x` from `at` on, and where `added` is not null theirs too, the sum then written to `sum`. It is rounded before anything
-// else is made of it: the backward pass sees the stored sum and no other.
-template <class T>
-__device__ inline void load_residual(const T *x, const T *added, T *sum, u64 at, u32 n, float (&values)[Width<T>::value]) {
-    load(x + at, n, values);
-    if (added) {
-        float a[Width<T>::value];
-        load(added + at, n, a);
-        for (u32 i = 0; i < Width<T>::value; i++) values[i] = to_float(from_float<T>(values[i] + a[i]));
-        store(sum + at, n, values);
-    }
-}
-
 // ---- sums over a warp and over a block, in one order -------------------------------------------------------------------
 
 const u32 WARP = 32;

@@ -119,15 +119,16 @@ impl<T: Float> HeadInput<'_, T> {
     ) -> Result<(), DeviceError> {
         let HeadShape { d_model, vocab, .. } = self.shape;
         let (stride, n) = (self.tiling.stride(vocab), packed.len() / d_model);
+        let out = Matrix::rows(logits.as_slice(), stride);
         let product = MatrixProduct {
             a: Matrix::rows(packed, d_model),
             b: Matrix::rows(self.weights(tile), d_model).transposed(),
-            out: Matrix::rows(logits.as_slice(), stride),
+            out,
             m: n,
             n: tile.len(),
             k: d_model,
             scale: 1.0,
-            add,
+            onto: add.then_some(out),
         };
         // SAFETY: `packed` is n rows of d_model values, the weights are as many as the tile has tokens, and `logits` is n
         // rows of `stride` values, of which the first of each are written.
@@ -148,30 +149,32 @@ impl<T: Float> HeadInput<'_, T> {
         let (stride, n) = (self.tiling.stride(vocab), packed.len() / d_model);
         let dlogits = Matrix::rows(dlogits, stride);
         let dweights = dlm_head.as_slice().range(tile.start * d_model..tile.end * d_model);
-        let to_hidden = MatrixProduct {
+        let (to_hidden, to_weights) =
+            (Matrix::rows(dpacked.as_slice(), d_model), Matrix::rows(dweights, d_model));
+        let hidden_product = MatrixProduct {
             a: dlogits,
             b: Matrix::rows(self.weights(tile), d_model),
-            out: Matrix::rows(dpacked.as_slice(), d_model),
+            out: to_hidden,
             m: n,
             n: d_model,
             k: tile.len(),
             scale: 1.0,
-            add: tile.start > 0,
+            onto: (tile.start > 0).then_some(to_hidden),
         };
-        let to_weights = MatrixProduct {
+        let weights_product = MatrixProduct {
             a: dlogits.transposed(),
             b: Matrix::rows(packed, d_model),
-            out: Matrix::rows(dweights, d_model),
+            out: to_weights,
             m: tile.len(),
             n: d_model,
             k: n,
             scale: 1.0,
-            add: true,
+            onto: Some(to_weights),
         };
         // SAFETY: `dlogits` is n rows of `stride` values, of which the first of each are the tile's; `packed` and `dpacked`
         // are n rows of d_model values, weights and their gradient as many as the tile has tokens.
-        unsafe { on.matmul(&to_hidden) }?;
+        unsafe { on.matmul(&hidden_product) }?;
         // SAFETY: as above.
-        unsafe { on.matmul(&to_weights) }
+        unsafe { on.matmul(&weights_product) }
     }
 }

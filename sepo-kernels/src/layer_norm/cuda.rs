@@ -14,12 +14,10 @@ pub(crate) static SOURCE: Source = Source {
 };
 
 /// What is normalised
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct LayerNormInput<'a, T> {
     /// `[n_rows, d]`
     pub x: Slice<'a, T>,
-    /// what is added to `x` first, `[n_rows, d]`, and where the sum is left: the residual in one pass
-    pub residual: Option<(Slice<'a, T>, SliceMut<'a, T>)>,
     /// `[d]`
     pub weight: Slice<'a, T>,
     /// `[d]`
@@ -39,7 +37,7 @@ pub struct LayerNormOutput<'a, T> {
     pub inv_std: SliceMut<'a, f32>,
 }
 
-/// As [`layer_norm`](crate::layer_norm) on the CPU, of `x + added` where there is a residual
+/// As [`layer_norm`](crate::layer_norm) on the CPU
 ///
 /// # Errors
 /// Where a launch fails.
@@ -52,16 +50,13 @@ pub fn layer_norm<T: Float>(
     input: LayerNormInput<'_, T>,
     output: LayerNormOutput<'_, T>,
 ) -> Result<(), DeviceError> {
-    let LayerNormInput { x, residual, weight, bias, eps } = input;
+    let LayerNormInput { x, weight, bias, eps } = input;
     let LayerNormOutput { mut y, mut mean, mut inv_std } = output;
     let (d, n_rows) = (weight.len(), mean.len());
-    let (added, mut sum) = residual.unzip();
     assert_shape("`x`", x.len(), [n_rows, d]);
     assert_eq!(bias.len(), d, "`bias` must be as long as `weight`");
     assert_eq!(inv_std.len(), n_rows, "statistics must have one value a row");
     assert_eq!(y.len(), x.len(), "`y` must be as long as `x`");
-    assert!(added.is_none_or(|added| added.len() == x.len()), "`added` must be as long as `x`");
-    assert!(sum.as_ref().is_none_or(|sum| sum.len() == x.len()), "`sum` must be as long as `x`");
     if x.is_empty() {
         return Ok(());
     }
@@ -71,27 +66,25 @@ pub fn layer_norm<T: Float>(
         block: threads_for(d, T::WIDTH, 256),
         shared_bytes: 0,
         args: &[
-            Arg::read(x),                     // const T *x
-            Arg::read_or_null(added),         // const T *added
-            Arg::write_or_null(sum.as_mut()), // T *sum
-            Arg::read(weight),                // const T *weight
-            Arg::read(bias),                  // const T *bias
-            Arg::write(&mut y),               // T *y
-            Arg::write(&mut mean),            // float *mean
-            Arg::write(&mut inv_std),         // float *inv_std
-            Arg::count(d),                    // u32 d
-            Arg::F32(eps),                    // float eps
+            Arg::read(x),             // const T *x
+            Arg::read(weight),        // const T *weight
+            Arg::read(bias),          // const T *bias
+            Arg::write(&mut y),       // T *y
+            Arg::write(&mut mean),    // float *mean
+            Arg::write(&mut inv_std), // float *inv_std
+            Arg::count(d),            // u32 d
+            Arg::F32(eps),            // float eps
         ],
     };
-    // SAFETY: the list is the kernel's; block r touches row r of `x`, `added`, `sum` and `y`, value r of the statistics and
-    // all of `weight` and `bias`, which have the lengths checked above.
+    // SAFETY: the list is the kernel's; block r touches row r of `x` and `y`, value r of the statistics and all of
+    // `weight` and `bias`, which have the lengths checked above.
     unsafe { on.launch(&launch) }
 }
 
 /// What the backward pass reads
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNormForward<'a, T> {
-    /// what was normalised, `[n_rows, d]`: the sum, where there was a residual
+    /// what was normalised, `[n_rows, d]`
     pub x: Slice<'a, T>,
     /// `[d]`
     pub weight: Slice<'a, T>,

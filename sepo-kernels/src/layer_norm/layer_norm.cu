@@ -1,16 +1,15 @@
 // Layer normalisation, forward and backward
 //
-//     s[r, c]    = x[r, c] + added[r, c]                      written to `sum`; where `added` is null, s = x
-//     mean[r]    = mean_c s[r, c]
-//     inv_std[r] = 1 / sqrt(mean_c (s[r, c] - mean[r])^2 + eps)
-//     y[r, c]    = weight[c] * ((s[r, c] - mean[r]) * inv_std[r]) + bias[c]
+//     mean[r]    = mean_c x[r, c]
+//     inv_std[r] = 1 / sqrt(mean_c (x[r, c] - mean[r])^2 + eps)
+//     y[r, c]    = weight[c] * ((x[r, c] - mean[r]) * inv_std[r]) + bias[c]
 //
-// backward, with g = dy * weight and n = (s - mean) * inv_std:
+// backward, with g = dy * weight and n = (x - mean) * inv_std:
 //
 //     dx[r, c]  (+)= inv_std[r] * (g[r, c] - mean_c(g) - n[r, c] * mean_c(g n))
 //     dweight[c] += sum_r dy[r, c] * n[r, c]          dbias[c] += sum_r dy[r, c]
 //
-// Bound by memory: forward reads a row once from DRAM and writes it once (4 bytes a bf16 value, 8 with the residual);
+// Bound by memory: forward reads a row once from DRAM and writes it once (4 bytes a bf16 value);
 // backward reads x and dy and writes dx (6 bytes, 8 where it adds). Further sweeps over a row read it from L1 or L2.
 // The caller has checked shapes, and that shared memory holds 2 d floats in the backward pass.
 
@@ -18,8 +17,6 @@
 template <class T>
 __device__ void forward(
     const T *x,      // [n_rows, d]
-    const T *added,  // [n_rows, d] or null
-    T *sum,          // [n_rows, d]; not written where `added` is null
     const T *weight, // [d]
     const T *bias,   // [d]
     T *y,            // [n_rows, d]
@@ -35,17 +32,16 @@ __device__ void forward(
     float total = 0.0f;
     for (u32 c = threadIdx.x * W; c < d; c += blockDim.x * W) {
         float v[W];
-        load_residual(x, added, sum, row + c, d - c, v);
+        load(x + row + c, d - c, v);
         for (u32 i = 0; i < W; i++) total += v[i];
     }
     float center = block_sum(total, scratch) / (float)d;
 
     // Two passes: the variance from sums of squares cancels where the mean is large.
-    const T *s = added ? sum : x; // each thread reads back what it wrote itself
     float squares = 0.0f;
     for (u32 c = threadIdx.x * W; c < d; c += blockDim.x * W) {
         float v[W];
-        load(s + row + c, d - c, v);
+        load(x + row + c, d - c, v);
         for (u32 i = 0; i < W && c + i < d; i++) squares += (v[i] - center) * (v[i] - center);
     }
     float inv = 1.0f / sqrtf(block_sum(squares, scratch) / (float)d + eps);
@@ -55,7 +51,7 @@ __device__ void forward(
     }
     for (u32 c = threadIdx.x * W; c < d; c += blockDim.x * W) {
         float v[W], w[W], b[W];
-        load(s + row + c, d - c, v);
+        load(x + row + c, d - c, v);
         load(weight + c, d - c, w);
         load(bias + c, d - c, b);
         for (u32 i = 0; i < W; i++) v[i] = w[i] * ((v[i] - center) * inv) + b[i];
@@ -126,14 +122,14 @@ __device__ void backward(
 }
 
 extern "C" __global__ void layer_norm_f32(
-    const float *x, const float *added, float *sum, const float *weight, const float *bias, float *y, float *mean,
-    float *inv_std, u32 d, float eps
-) { forward(x, added, sum, weight, bias, y, mean, inv_std, d, eps); }
+    const float *x, const float *weight, const float *bias, float *y, float *mean, float *inv_std, u32 d,
+    float eps
+) { forward(x, weight, bias, y, mean, inv_std, d, eps); }
 
 extern "C" __global__ void layer_norm_bf16(
-    const bf16 *x, const bf16 *added, bf16 *sum, const bf16 *weight, const bf16 *bias, bf16 *y, float *mean,
-    float *inv_std, u32 d, float eps
-) { forward(x, added, sum, weight, bias, y, mean, inv_std, d, eps); }
+    const bf16 *x, const bf16 *weight, const bf16 *bias, bf16 *y, float *mean, float *inv_std, u32 d,
+    float eps
+) { forward(x, weight, bias, y, mean, inv_std, d, eps); }
 
 extern "C" __global__ void layer_norm_backward_f32(
     const float *x, const float *weight, const float *mean, const float *inv_std, const float *dy, float *dx,

@@ -14,19 +14,17 @@ pub(crate) static SOURCE: Source = Source {
 };
 
 /// What is normalised
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct RmsNormInput<'a, T> {
     /// `[n_rows, d]`
     pub x: Slice<'a, T>,
-    /// what is added to `x` first, `[n_rows, d]`, and where the sum is left: the residual in one pass
-    pub residual: Option<(Slice<'a, T>, SliceMut<'a, T>)>,
     /// `[d]`
     pub weight: Slice<'a, T>,
     /// added to the mean square
     pub eps: f32,
 }
 
-/// As [`rms_norm`](crate::rms_norm) on the CPU, of `x + added` where there is a residual
+/// As [`rms_norm`](crate::rms_norm) on the CPU
 ///
 /// # Errors
 /// Where a launch fails.
@@ -40,13 +38,10 @@ pub fn rms_norm<T: Float>(
     mut y: SliceMut<'_, T>,
     mut inv_rms: SliceMut<'_, f32>,
 ) -> Result<(), DeviceError> {
-    let RmsNormInput { x, residual, weight, eps } = input;
+    let RmsNormInput { x, weight, eps } = input;
     let (d, n_rows) = (weight.len(), inv_rms.len());
-    let (added, mut sum) = residual.unzip();
     assert_shape("`x`", x.len(), [n_rows, d]);
     assert_eq!(y.len(), x.len(), "`y` must be as long as `x`");
-    assert!(added.is_none_or(|added| added.len() == x.len()), "`added` must be as long as `x`");
-    assert!(sum.as_ref().is_none_or(|sum| sum.len() == x.len()), "`sum` must be as long as `x`");
     if x.is_empty() {
         return Ok(());
     }
@@ -56,25 +51,23 @@ pub fn rms_norm<T: Float>(
         block: threads_for(d, T::WIDTH, 256),
         shared_bytes: 0,
         args: &[
-            Arg::read(x),                     // const T *x
-            Arg::read_or_null(added),         // const T *added
-            Arg::write_or_null(sum.as_mut()), // T *sum
-            Arg::read(weight),                // const T *weight
-            Arg::write(&mut y),               // T *y
-            Arg::write(&mut inv_rms),         // float *inv_rms
-            Arg::count(d),                    // u32 d
-            Arg::F32(eps),                    // float eps
+            Arg::read(x),             // const T *x
+            Arg::read(weight),        // const T *weight
+            Arg::write(&mut y),       // T *y
+            Arg::write(&mut inv_rms), // float *inv_rms
+            Arg::count(d),            // u32 d
+            Arg::F32(eps),            // float eps
         ],
     };
-    // SAFETY: the list is the kernel's; block r touches row r of `x`, `added`, `sum` and `y`, value r of `inv_rms` and
-    // all of `weight`, which have the lengths checked above.
+    // SAFETY: the list is the kernel's; block r touches row r of `x` and `y`, value r of `inv_rms` and all of
+    // `weight`, which have the lengths checked above.
     unsafe { on.launch(&launch) }
 }
 
 /// What the backward pass reads
 #[derive(Clone, Copy, Debug)]
 pub struct RmsNormForward<'a, T> {
-    /// what was normalised, `[n_rows, d]`: the sum, where there was a residual
+    /// what was normalised, `[n_rows, d]`
     pub x: Slice<'a, T>,
     /// `[d]`
     pub weight: Slice<'a, T>,

@@ -1,15 +1,14 @@
 // Root-mean-square normalisation, forward and backward
 //
-//     s[r, c]    = x[r, c] + added[r, c]                      written to `sum`; where `added` is null, s = x
-//     inv_rms[r] = 1 / sqrt(mean_c s[r, c]^2 + eps)
-//     y[r, c]    = weight[c] * (s[r, c] * inv_rms[r])
+//     inv_rms[r] = 1 / sqrt(mean_c x[r, c]^2 + eps)
+//     y[r, c]    = weight[c] * (x[r, c] * inv_rms[r])
 //
-// backward, with g = dy * weight and n = s * inv_rms:
+// backward, with g = dy * weight and n = x * inv_rms:
 //
 //     dx[r, c]  (+)= inv_rms[r] * (g[r, c] - n[r, c] * mean_c(g n))
 //     dweight[c] += sum_r dy[r, c] * n[r, c]
 //
-// Bound by memory: forward reads a row once from DRAM and writes it once (4 bytes a bf16 value, 8 with the residual: + 4);
+// Bound by memory: forward reads a row once from DRAM and writes it once (4 bytes a bf16 value);
 // backward reads x and dy and writes dx (6 bytes, 8 where it adds). The second sweep over a row reads it from L1 or L2.
 // The caller has checked shapes, and that shared memory holds d floats.
 
@@ -17,8 +16,6 @@
 template <class T>
 __device__ void forward(
     const T *x,      // [n_rows, d]
-    const T *added,  // [n_rows, d] or null
-    T *sum,          // [n_rows, d]; not written where `added` is null
     const T *weight, // [d]
     T *y,            // [n_rows, d]
     float *inv_rms,  // [n_rows]
@@ -32,16 +29,15 @@ __device__ void forward(
     float squares = 0.0f;
     for (u32 c = threadIdx.x * W; c < d; c += blockDim.x * W) {
         float v[W];
-        load_residual(x, added, sum, row + c, d - c, v);
+        load(x + row + c, d - c, v);
         for (u32 i = 0; i < W; i++) squares += v[i] * v[i];
     }
     float inv = 1.0f / sqrtf(block_sum(squares, scratch) / (float)d + eps);
     if (threadIdx.x == 0) inv_rms[blockIdx.x] = inv;
 
-    const T *s = added ? sum : x; // each thread reads back what it wrote itself
     for (u32 c = threadIdx.x * W; c < d; c += blockDim.x * W) {
         float v[W], w[W];
-        load(s + row + c, d - c, v);
+        load(x + row + c, d - c, v);
         load(weight + c, d - c, w);
         for (u32 i = 0; i < W; i++) v[i] = w[i] * (v[i] * inv);
         store(y + row + c, d - c, v);
@@ -100,12 +96,12 @@ __device__ void backward(
 }
 
 extern "C" __global__ void rms_norm_f32(
-    const float *x, const float *added, float *sum, const float *weight, float *y, float *inv_rms, u32 d, float eps
-) { forward(x, added, sum, weight, y, inv_rms, d, eps); }
+    const float *x, const float *weight, float *y, float *inv_rms, u32 d, float eps
+) { forward(x, weight, y, inv_rms, d, eps); }
 
 extern "C" __global__ void rms_norm_bf16(
-    const bf16 *x, const bf16 *added, bf16 *sum, const bf16 *weight, bf16 *y, float *inv_rms, u32 d, float eps
-) { forward(x, added, sum, weight, y, inv_rms, d, eps); }
+    const bf16 *x, const bf16 *weight, bf16 *y, float *inv_rms, u32 d, float eps
+) { forward(x, weight, y, inv_rms, d, eps); }
 
 extern "C" __global__ void rms_norm_backward_f32(
     const float *x, const float *weight, const float *inv_rms, const float *dy, float *dx, float *partials,

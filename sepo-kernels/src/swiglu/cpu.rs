@@ -1,19 +1,23 @@
 //! The gated activation on the CPU
 
 use crate::simd::{Loop, MulAdd, sigmoid, vectorized};
-use crate::tasks::TASK_LEN;
+use crate::tasks::rows_per_task;
 use rayon::prelude::*;
 
-pub(super) fn swiglu(gate: &[f32], up: &[f32], out: &mut [f32]) {
-    let tasks = out.par_chunks_mut(TASK_LEN).zip(gate.par_chunks(TASK_LEN)).zip(up.par_chunks(TASK_LEN));
-    tasks.for_each(|((out, gate), up)| vectorized(Forward { out, gate, up }));
+pub(super) fn swiglu(gate_up: &[f32], out: &mut [f32], d: usize) {
+    if out.is_empty() {
+        return;
+    }
+    let n = rows_per_task(d) * d;
+    let tasks = out.par_chunks_mut(n).zip(gate_up.par_chunks(2 * n));
+    tasks.for_each(|(out, gate_up)| vectorized(Forward { gate_up, out, d }));
 }
 
-/// One task's piece of the forward pass
+/// One task's rows of the forward pass
 struct Forward<'a> {
+    gate_up: &'a [f32],
     out: &'a mut [f32],
-    gate: &'a [f32],
-    up: &'a [f32],
+    d: usize,
 }
 
 impl Loop for Forward<'_> {
@@ -21,28 +25,33 @@ impl Loop for Forward<'_> {
 
     #[inline(always)]
     fn run<M: MulAdd>(self) {
-        let Self { out, gate, up } = self;
-        for ((out, &gate), up) in out.iter_mut().zip(gate).zip(up) {
-            *out = gate * sigmoid::<M>(gate) * up;
+        let Self { gate_up, out, d } = self;
+        for (out, gate_up) in out.chunks_exact_mut(d).zip(gate_up.chunks_exact(2 * d)) {
+            let (gate, up) = gate_up.split_at(d);
+            for ((out, &gate), up) in out.iter_mut().zip(gate).zip(up) {
+                *out = gate * sigmoid::<M>(gate) * up;
+            }
         }
     }
 }
 
-pub(super) fn swiglu_backward(gate: &[f32], up: &[f32], dout: &[f32], dgate: &mut [f32], dup: &mut [f32]) {
-    let outputs = dgate.par_chunks_mut(TASK_LEN).zip(dup.par_chunks_mut(TASK_LEN));
-    let inputs = gate.par_chunks(TASK_LEN).zip(up.par_chunks(TASK_LEN)).zip(dout.par_chunks(TASK_LEN));
-    outputs.zip(inputs).for_each(|((dgate, dup), ((gate, up), dout))| {
-        vectorized(Backward { dgate, dup, gate, up, dout });
+pub(super) fn swiglu_backward(gate_up: &[f32], dout: &[f32], dgate_up: &mut [f32], d: usize) {
+    if dout.is_empty() {
+        return;
+    }
+    let n = rows_per_task(d) * d;
+    let inputs = gate_up.par_chunks(2 * n).zip(dout.par_chunks(n));
+    dgate_up.par_chunks_mut(2 * n).zip(inputs).for_each(|(dgate_up, (gate_up, dout))| {
+        vectorized(Backward { gate_up, dout, dgate_up, d });
     });
 }
 
-/// One task's piece of the backward pass
+/// One task's rows of the backward pass
 struct Backward<'a> {
-    dgate: &'a mut [f32],
-    dup: &'a mut [f32],
-    gate: &'a [f32],
-    up: &'a [f32],
+    gate_up: &'a [f32],
     dout: &'a [f32],
+    dgate_up: &'a mut [f32],
+    d: usize,
 }
 
 impl Loop for Backward<'_> {
@@ -50,13 +59,17 @@ impl Loop for Backward<'_> {
 
     #[inline(always)]
     fn run<M: MulAdd>(self) {
-        let Self { dgate, dup, gate, up, dout } = self;
-        let inputs = gate.iter().zip(up).zip(dout);
-        for ((dgate, dup), ((&gate, up), dout)) in dgate.iter_mut().zip(dup).zip(inputs) {
-            let sigma = sigmoid::<M>(gate);
-            // silu'(x) = sigma (1 + x (1 - sigma))
-            *dgate = dout * up * sigma * (1.0 + gate * (1.0 - sigma));
-            *dup = dout * gate * sigma;
+        let Self { gate_up, dout, dgate_up, d } = self;
+        let inputs = gate_up.chunks_exact(2 * d).zip(dout.chunks_exact(d));
+        for (dgate_up, (gate_up, dout)) in dgate_up.chunks_exact_mut(2 * d).zip(inputs) {
+            let ((dgate, dup), (gate, up)) = (dgate_up.split_at_mut(d), gate_up.split_at(d));
+            let inputs = gate.iter().zip(up).zip(dout);
+            for ((dgate, dup), ((&gate, up), dout)) in dgate.iter_mut().zip(dup).zip(inputs) {
+                let sigma = sigmoid::<M>(gate);
+                // silu'(x) = sigma (1 + x (1 - sigma))
+                *dgate = dout * up * sigma * (1.0 + gate * (1.0 - sigma));
+                *dup = dout * gate * sigma;
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //     out = silu(gate) * up          silu(x) = x sigma(x)        silu'(x) = sigma(x) (1 + x (1 - sigma(x)))
 //     dgate = dout * up * silu'(gate)        dup = dout * silu(gate)
 //
-// gate and up may stand side by side, as one product makes both: `stride` is from a row of `d` values to the next.
+// gate and up stand side by side in a row of 2 d values, as one product makes both.
 // grid: one thread for 16 bytes of the result, threads numbered over (row, piece of d); block: any multiple of 32.
 // Bound by memory: forward 6 bytes a bf16 value, backward 10.
 
@@ -21,62 +21,59 @@ template <class T> __device__ Piece piece(u32 d) {
 
 template <class T>
 __device__ void forward(
-    const T *gate, // n_rows rows of d values, `stride` apart
-    const T *up,   // the same
-    T *out,        // [n_rows, d]
+    const T *gate_up, // [n_rows, 2 d]
+    T *out,           // [n_rows, d]
     u32 n_rows,
-    u32 d,
-    u32 stride
+    u32 d
 ) {
     const u32 W = Width<T>::value;
     Piece at = piece<T>(d);
     if (at.row >= n_rows) return;
+    const T *gate = gate_up + 2 * at.row * d + at.c;
     float g[W], u[W];
-    load(gate + at.row * stride + at.c, d - at.c, g);
-    load(up + at.row * stride + at.c, d - at.c, u);
+    load(gate, d - at.c, g);
+    load(gate + d, d - at.c, u);
     for (u32 i = 0; i < W; i++) g[i] = g[i] * sigmoid(g[i]) * u[i];
     store(out + at.row * d + at.c, d - at.c, g);
 }
 
 template <class T>
 __device__ void backward(
-    const T *gate, // n_rows rows of d values, `stride` apart
-    const T *up,   // the same
-    const T *dout, // [n_rows, d]
-    T *dgate,      // as gate; may be the same memory
-    T *dup,        // as up; may be the same memory
+    const T *gate_up, // [n_rows, 2 d]
+    const T *dout,    // [n_rows, d]
+    T *dgate_up,      // [n_rows, 2 d]
     u32 n_rows,
-    u32 d,
-    u32 stride
+    u32 d
 ) {
     const u32 W = Width<T>::value;
     Piece at = piece<T>(d);
     if (at.row >= n_rows) return;
+    u64 gate = 2 * at.row * d + at.c;
     float g[W], u[W], o[W];
-    load(gate + at.row * stride + at.c, d - at.c, g);
-    load(up + at.row * stride + at.c, d - at.c, u);
+    load(gate_up + gate, d - at.c, g);
+    load(gate_up + gate + d, d - at.c, u);
     load(dout + at.row * d + at.c, d - at.c, o);
     for (u32 i = 0; i < W; i++) {
         float sigma = sigmoid(g[i]), silu = g[i] * sigma;
         g[i] = o[i] * u[i] * sigma * (1.0f + g[i] * (1.0f - sigma));
         u[i] = o[i] * silu;
     }
-    store(dgate + at.row * stride + at.c, d - at.c, g);
-    store(dup + at.row * stride + at.c, d - at.c, u);
+    store(dgate_up + gate, d - at.c, g);
+    store(dgate_up + gate + d, d - at.c, u);
 }
 
-extern "C" __global__ void swiglu_f32(
-    const float *gate, const float *up, float *out, u32 n_rows, u32 d, u32 stride
-) { forward(gate, up, out, n_rows, d, stride); }
+extern "C" __global__ void swiglu_f32(const float *gate_up, float *out, u32 n_rows, u32 d) {
+    forward(gate_up, out, n_rows, d);
+}
 
-extern "C" __global__ void swiglu_bf16(
-    const bf16 *gate, const bf16 *up, bf16 *out, u32 n_rows, u32 d, u32 stride
-) { forward(gate, up, out, n_rows, d, stride); }
+extern "C" __global__ void swiglu_bf16(const bf16 *gate_up, bf16 *out, u32 n_rows, u32 d) {
+    forward(gate_up, out, n_rows, d);
+}
 
 extern "C" __global__ void swiglu_backward_f32(
-    const float *gate, const float *up, const float *dout, float *dgate, float *dup, u32 n_rows, u32 d, u32 stride
-) { backward(gate, up, dout, dgate, dup, n_rows, d, stride); }
+    const float *gate_up, const float *dout, float *dgate_up, u32 n_rows, u32 d
+) { backward(gate_up, dout, dgate_up, n_rows, d); }
 
 extern "C" __global__ void swiglu_backward_bf16(
-    const bf16 *gate, const bf16 *up, const bf16 *dout, bf16 *dgate, bf16 *dup, u32 n_rows, u32 d, u32 stride
-) { backward(gate, up, dout, dgate, dup, n_rows, d, stride); }
+    const bf16 *gate_up, const bf16 *dout, bf16 *dgate_up, u32 n_rows, u32 d
+) { backward(gate_up, dout, dgate_up, n_rows, d); }

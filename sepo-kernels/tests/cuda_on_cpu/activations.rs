@@ -7,37 +7,19 @@ use sepo_kernels::{Gelu, add_bias, bias_backward, gelu, gelu_backward, swiglu, s
 
 fn compare_swiglu<T: Rounded>(on: &Machine, n_rows: usize, d: usize) {
     let (gate_up, dout) = (values::<T>(1, 2 * n_rows * d, 6.0), values::<T>(2, n_rows * d, 1.0));
-    let half = |second: usize| -> Vec<f32> {
-        let rows = gate_up.chunks_exact(2 * d);
-        rows.flat_map(|row| floats(&row[second * d..(second + 1) * d])).collect()
-    };
-    let (gate, up) = (half(0), half(1));
     let mut out = vec![0.0; n_rows * d];
-    swiglu(&gate, &up, &mut out);
-    let (mut at_gate_up, at_dout) = (on.memory(&gate_up), on.memory(&dout));
+    swiglu(&floats(&gate_up), &mut out, d);
+    let (at_gate_up, at_dout) = (on.memory(&gate_up), on.memory(&dout));
     let mut at_out = on.garbage::<T>(n_rows * d);
     cuda::swiglu(on, at_gate_up.slice(), at_out.slice_mut(), d).expect("a launch");
     assert_rounded(&at_out.read(), &out, 1e-6);
 
-    let (mut dgate, mut dup) = (vec![0.0; n_rows * d], vec![0.0; n_rows * d]);
-    swiglu_backward(&gate, &up, &floats(&dout), &mut dgate, &mut dup);
-    let rows = dgate.chunks_exact(d).zip(dup.chunks_exact(d));
-    let expected: Vec<f32> = rows.flat_map(|(dgate, dup)| [dgate, dup].concat()).collect();
-    cuda::swiglu_backward(on, at_gate_up.slice_mut(), at_dout.slice(), d).expect("a launch");
-    assert_rounded(&at_gate_up.read(), &expected, 1e-6);
-
-    let apart = |second: usize| -> Vec<T> {
-        gate_up.chunks_exact(2 * d).flat_map(|row| row[second * d..(second + 1) * d].to_vec()).collect()
-    };
-    let (at_gate, at_up) = (on.memory(&apart(0)), on.memory(&apart(1)));
-    let mut at_out = on.garbage::<T>(n_rows * d);
-    cuda::swiglu_apart(on, at_gate.slice(), at_up.slice(), at_out.slice_mut()).expect("a launch");
-    assert_rounded(&at_out.read(), &out, 1e-6);
-    let (mut at_dgate, mut at_dup) = (on.garbage::<T>(n_rows * d), on.garbage::<T>(n_rows * d));
-    let forward = [at_gate.slice(), at_up.slice(), at_dout.slice()];
-    cuda::swiglu_apart_backward(on, forward, at_dgate.slice_mut(), at_dup.slice_mut()).expect("a launch");
-    assert_rounded(&at_dgate.read(), &dgate, 1e-6);
-    assert_rounded(&at_dup.read(), &dup, 1e-6);
+    let mut dgate_up = vec![0.0; 2 * n_rows * d];
+    swiglu_backward(&floats(&gate_up), &floats(&dout), &mut dgate_up, d);
+    let mut at_dgate_up = on.garbage::<T>(2 * n_rows * d);
+    cuda::swiglu_backward(on, at_gate_up.slice(), at_dout.slice(), at_dgate_up.slice_mut(), d)
+        .expect("a launch");
+    assert_rounded(&at_dgate_up.read(), &dgate_up, 1e-6);
 }
 
 fn compare_gelu<T: Rounded>(on: &Machine, n: usize, kind: Gelu) {

@@ -17,6 +17,7 @@ mod build;
 mod faults;
 mod head;
 mod layer_norm;
+mod linear;
 mod machine;
 mod optimizer;
 mod owners;

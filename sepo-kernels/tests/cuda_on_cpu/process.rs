@@ -181,16 +181,17 @@ impl Executor for OnCpu {
     }
 
     unsafe fn matmul(&self, product: &MatrixProduct) -> Result<(), DeviceError> {
-        let &MatrixProduct { a, b, out, m, n, k, scale, add } = product;
+        let &MatrixProduct { a, b, out, m, n, k, scale, onto } = product;
         product.check(self.id);
-        for matrix in [a, b, out] {
+        let matrices = [a, b, out, onto.unwrap_or(out)];
+        for matrix in matrices {
             assert!(matrix.row_stride == 1 || matrix.column_stride == 1, "{matrix:?}");
         }
         let mut request = vec![b'M'];
-        [a, b, out].iter().for_each(|matrix| put_matrix(matrix, &mut request));
+        matrices.iter().for_each(|matrix| put_matrix(matrix, &mut request));
         [m, n, k].iter().for_each(|n| request.extend((*n as u64).to_le_bytes()));
         request.extend(scale.to_le_bytes());
-        request.extend(u32::from(add).to_le_bytes());
+        request.extend(u32::from(onto.is_some()).to_le_bytes());
         let mut process = self.process.borrow_mut();
         process.send(&request);
         process.receive(&mut [0]);

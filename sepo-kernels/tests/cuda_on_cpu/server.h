@@ -105,7 +105,7 @@ static void launch(const std::vector<KernelEntry> &kernels) {
     run_grid(run_call, &call, seed);
 }
 
-// out (+)= scale a b in the plain way, in place of cuBLASLt: strides say which side is transposed.
+// out = (onto +) scale a b in the plain way, in place of cuBLASLt: strides say which side is transposed.
 struct Matrix {
     u64 address, row_stride, column_stride;
     u32 is_bf16, padding;
@@ -116,7 +116,7 @@ struct Matrix {
 };
 
 static void matmul() {
-    Matrix a = take<Matrix>(), b = take<Matrix>(), out = take<Matrix>();
+    Matrix a = take<Matrix>(), b = take<Matrix>(), out = take<Matrix>(), onto = take<Matrix>();
     u64 m = take<u64>(), n = take<u64>(), k = take<u64>();
     float scale = take<float>();
     u32 add = take<u32>();
@@ -125,7 +125,7 @@ static void matmul() {
             float sum = 0.0f;
             for (u64 i = 0; i < k; i++) sum += a.at(row, i) * b.at(i, column);
             u64 i = row * out.row_stride + column * out.column_stride;
-            float value = scale * sum + (add ? out.at(row, column) : 0.0f);
+            float value = scale * sum + (add ? onto.at(row, column) : 0.0f);
             if (out.is_bf16) ((bf16 *)out.address)[i] = from_float<bf16>(value);
             else ((float *)out.address)[i] = value;
         }

@@ -35,9 +35,8 @@ fn block(b: &mut Builder, config: &ModelConfig, layer: usize) -> BlockAt {
         }),
         attention_output: b.linear(&name("self_attn.o_proj"), d, d_q, biases.attention_output),
         mlp_norm: b.rms_norm(&name("post_attention_layernorm"), d),
-        mlp: MlpAt::Gated {
-            gate: b.linear(&name("mlp.gate_proj"), config.d_ff, d, biases.mlp),
-            up: b.linear(&name("mlp.up_proj"), config.d_ff, d, biases.mlp),
+        mlp: MlpAt {
+            up: b.joined_linears([&name("mlp.gate_proj"), &name("mlp.up_proj")], config.d_ff, d, biases.mlp),
             down: b.linear(&name("mlp.down_proj"), d, config.d_ff, biases.mlp),
         },
     }

@@ -34,9 +34,11 @@ pub(crate) enum QkvAt {
 
 /// The maps of an MLP.
 #[derive(Debug, Clone)]
-pub(crate) enum MlpAt {
-    Gated { gate: LinearAt, up: LinearAt, down: LinearAt },
-    Plain { up: LinearAt, down: LinearAt },
+pub(crate) struct MlpAt {
+    /// Into the hidden layer: `[d_ff, d_model]`; `[2 d_ff, d_model]` where it is gated, the gate's rows before up's.
+    pub(crate) up: LinearAt,
+    /// Out of it, `[d_model, d_ff]`.
+    pub(crate) down: LinearAt,
 }
 
 /// The tensors of one block.
@@ -94,6 +96,15 @@ impl Builder {
             weight: self.tensor(format!("{name}.weight"), vec![d_out, d_in], true),
             bias: bias.then(|| self.tensor(format!("{name}.bias"), vec![d_out], false)),
         }
+    }
+
+    /// Maps of one shape that read the same input, as one: their weights follow each other, and so do their biases.
+    fn joined_linears(&mut self, names: [&str; 2], d_out: usize, d_in: usize, bias: bool) -> LinearAt {
+        let join = |[one, two]: [Range<usize>; 2]| one.start..two.end;
+        let weight = join(names.map(|name| self.tensor(format!("{name}.weight"), vec![d_out, d_in], true)));
+        let bias =
+            bias.then(|| join(names.map(|name| self.tensor(format!("{name}.bias"), vec![d_out], false))));
+        LinearAt { weight, bias }
     }
 
     fn rms_norm(&mut self, name: &str, d: usize) -> NormAt {

@@ -25,7 +25,7 @@ fn block(b: &mut Builder, config: &ModelConfig, layer: usize) -> BlockAt {
         qkv: QkvAt::FusedByHead(b.linear(&name("attention.query_key_value"), 3 * d, d, biases.qkv)),
         qk_norm: None,
         attention_output: b.linear(&name("attention.dense"), d, d, biases.attention_output),
-        mlp: MlpAt::Plain {
+        mlp: MlpAt {
             up: b.linear(&name("mlp.dense_h_to_4h"), config.d_ff, d, biases.mlp),
             down: b.linear(&name("mlp.dense_4h_to_h"), d, config.d_ff, biases.mlp),
         },

@@ -214,6 +214,16 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
         y: &mut Self::Values,
         write: Write,
     ) -> Done;
+    /// `y = onto + x Wᵀ + b`: a map at the end of a sublayer, joined to the residual stream.
+    fn linear_onto(
+        &self,
+        weights: Weights<'_, Self>,
+        at: &LinearAt,
+        d_in: usize,
+        x: &Self::Values,
+        onto: &Self::Values,
+        y: &mut Self::Values,
+    ) -> Done;
     /// The gradient of the input into `dx`, those of weight and bias added; `dx` has its size where it is added to.
     fn linear_backward(
         &self,
@@ -244,16 +254,15 @@ pub trait Backend: sealed::Sealed + Clone + Debug {
         gradient: &mut Self::Gradient,
     ) -> Done;
 
-    /// `silu(gate) up`.
-    fn swiglu(&self, gate: &Self::Values, up: &Self::Values, out: &mut Self::Values) -> Done;
-    /// Its gradients.
+    /// `silu(gate) up`, `[n, d]`, of rows `[n, 2 d]` of gate and up side by side.
+    fn swiglu(&self, gate_up: &Self::Values, d: usize, out: &mut Self::Values) -> Done;
+    /// Its gradient.
     fn swiglu_backward(
         &self,
-        gate: &Self::Values,
-        up: &Self::Values,
+        gate_up: &Self::Values,
+        d: usize,
         dout: &Self::Values,
-        dgate: &mut Self::Values,
-        dup: &mut Self::Values,
+        dgate_up: &mut Self::Values,
     ) -> Done;
     /// The error linear unit of this kind.
     fn gelu(&self, x: &Self::Values, y: &mut Self::Values, kind: Gelu) -> Done;

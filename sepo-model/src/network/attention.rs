@@ -133,14 +133,14 @@ impl AttentionLayer {
         split.loaded(weights, &self.qkv)
     }
 
-    /// `y += attention(x)`, for the tokens of the pass's extent.
+    /// `y = onto + attention(x)`, for the tokens of the pass's extent.
     pub(crate) fn forward<B: Backend>(
         &self,
         pass: BlockPass<'_, B>,
         maps: QkvMaps<'_, B>,
         x: &B::Values,
         a: &mut AttentionActivations<B>,
-        y: &mut B::Values,
+        (onto, y): (&B::Values, &mut B::Values),
     ) -> Result<(), ModelError> {
         let BlockPass { weights, context, batch, extent } = pass;
         let on = weights.on;
@@ -152,17 +152,18 @@ impl AttentionLayer {
         let (mut out, mut lse) = (std::mem::take(&mut a.out), std::mem::take(&mut a.lse));
         on.attention(batch, (context, extent), a.projected(), self.shape, &mut out, &mut lse)?;
         (a.out, a.lse) = (out, lse);
-        self.project_output(weights, &a.out, y)
+        self.project_output(weights, &a.out, onto, y)
     }
 
-    /// `y += out Wᵀ (+ b)`.
+    /// `y = onto + out Wᵀ (+ b)`.
     pub(crate) fn project_output<B: Backend>(
         &self,
         weights: Weights<'_, B>,
         out: &B::Values,
+        onto: &B::Values,
         y: &mut B::Values,
     ) -> Result<(), ModelError> {
-        weights.on.linear(weights, &self.output, self.d_attended(), out, y, Write::Add)
+        weights.on.linear_onto(weights, &self.output, self.d_attended(), out, onto, y)
     }
 
     fn d_attended(&self) -> usize {

@@ -125,15 +125,21 @@ impl Block {
         let BlockPass { weights, context, batch, extent } = pass;
         let on = weights.on;
         self.norm(weights, &self.attention_norm, x, passing)?;
-        match extent {
-            Extent::All => on.copy(x, y)?,
-            Extent::Needed => on.gather_rows(batch, context, x, self.d_model, y)?,
-        }
-        if self.residual == Residual::Parallel && extent == Extent::Needed {
-            on.copy(y, &mut a.middle)?;
-        }
+        let BlockActivations { attention, middle, .. } = &mut *a;
+        // Where the stream without attention's share goes, if it is not `x`, and where that with it.
+        let (before, after) = match self.residual {
+            Residual::Sequential => (&mut *y, middle),
+            Residual::Parallel => (middle, &mut *y),
+        };
+        let before = match extent {
+            Extent::All => x,
+            Extent::Needed => {
+                on.gather_rows(batch, context, x, self.d_model, before)?;
+                &*before
+            }
+        };
         let maps = self.attention.maps(weights, split)?;
-        self.attention.forward(pass, maps, &passing.normed, &mut a.attention, y)?;
+        self.attention.forward(pass, maps, &passing.normed, attention, (before, after))?;
         self.finish(weights, x, extent, (a, passing), y)
     }
 
@@ -157,12 +163,15 @@ impl Block {
         weights: Weights<'_, B>,
         x: &B::Values,
         attended: &B::Values,
-        buffers: (&mut BlockActivations<B>, &mut Passing<B>),
+        (a, passing): (&mut BlockActivations<B>, &mut Passing<B>),
         y: &mut B::Values,
     ) -> Result<(), ModelError> {
-        weights.on.copy(x, y)?;
-        self.attention.project_output(weights, attended, y)?;
-        self.finish(weights, x, Extent::All, buffers, y)
+        let after = match self.residual {
+            Residual::Sequential => &mut a.middle,
+            Residual::Parallel => &mut *y,
+        };
+        self.attention.project_output(weights, attended, x, after)?;
+        self.finish(weights, x, Extent::All, (a, passing), y)
     }
 
     fn norm<B: Backend>(
@@ -175,7 +184,7 @@ impl Block {
         weights.on.norm(weights, at, self.eps, x, &mut passing.normed, &mut passing.stats)
     }
 
-    /// Adds the MLP to `y`, which holds `x + attention(norm(x))`.
+    /// Adds the MLP to `x + attention(norm(x))`, which is in `middle`, or in `y` where both sublayers read `x`; the sum is `y`.
     fn finish<B: Backend>(
         &self,
         weights: Weights<'_, B>,
@@ -184,12 +193,10 @@ impl Block {
         (a, passing): (&mut BlockActivations<B>, &mut Passing<B>),
         y: &mut B::Values,
     ) -> Result<(), ModelError> {
-        if self.residual == Residual::Sequential {
-            weights.on.copy(y, &mut a.middle)?;
-        }
         let input = if self.reads_input(extent) { x } else { &a.middle };
         self.norm(weights, &self.mlp_norm, input, passing)?;
-        self.mlp.forward(weights, &passing.normed, (&mut a.mlp, &mut passing.inner), y)
+        let onto = (self.residual == Residual::Sequential).then_some(&a.middle);
+        self.mlp.forward(weights, &passing.normed, (&mut a.mlp, &mut passing.inner), (onto, y))
     }
 
     /// Whether the MLP's norm reads the block's input as it is.

@@ -1,7 +1,7 @@
 //! How many floating-point operations a batch needs.
 
 use crate::ModelConfig;
-use crate::architecture::{Architecture, BlockAt, LinearAt, MlpAt, QkvAt};
+use crate::architecture::{Architecture, BlockAt, LinearAt, QkvAt};
 use crate::batch::{BatchContext, Extent};
 
 /// Floating-point operations that a batch cannot do without: those of matrix products and attention, where a
@@ -60,10 +60,7 @@ fn block_maps(at: &BlockAt, n_tokens: usize, n_outputs: usize) -> usize {
         QkvAt::Separate { q, k, v } => (len(q), len(k) + len(v)),
         QkvAt::FusedByHead(map) => (len(map) / 3, len(map) / 3 * 2),
     };
-    let mlp = match &at.mlp {
-        MlpAt::Gated { gate, up, down } => len(gate) + len(up) + len(down),
-        MlpAt::Plain { up, down } => len(up) + len(down),
-    };
+    let mlp = len(&at.mlp.up) + len(&at.mlp.down);
     n_tokens * kv + n_outputs * (q + len(&at.attention_output) + mlp)
 }
 

@@ -1,36 +1,34 @@
 //! The MLP, gated or plain.
 
-use sepo_kernels::{Gelu, Write};
+use sepo_kernels::Write;
 
-use crate::ModelError;
 use crate::architecture::MlpAt;
 use crate::backend::{Backend, Cpu, LinearBack, Weights};
+use crate::{Mlp, ModelConfig, ModelError};
 
-/// Hidden layers of an MLP, `[n, d_ff]` each.
+/// The hidden layer of an MLP before its activation.
 #[derive(Debug)]
 pub(crate) struct MlpActivations<B: Backend = Cpu> {
-    /// `gate(x)` of a gated MLP.
-    gate: B::Values,
-    up: B::Values,
+    /// `[n, d_ff]`, or `[n, 2 d_ff]`: gate and up side by side.
+    hidden: B::Values,
 }
 
 impl<B: Backend> Default for MlpActivations<B> {
     fn default() -> Self {
-        Self { gate: B::Values::default(), up: B::Values::default() }
+        Self { hidden: B::Values::default() }
     }
 }
 
 /// Gradients of [`MlpActivations`] and of the input of the last map.
 #[derive(Debug)]
 pub(crate) struct MlpScratch<B: Backend> {
-    gate: B::Values,
-    up: B::Values,
+    hidden: B::Values,
     inner: B::Values,
 }
 
 impl<B: Backend> Default for MlpScratch<B> {
     fn default() -> Self {
-        Self { gate: B::Values::default(), up: B::Values::default(), inner: B::Values::default() }
+        Self { hidden: B::Values::default(), inner: B::Values::default() }
     }
 }
 
@@ -38,49 +36,43 @@ impl<B: Backend> Default for MlpScratch<B> {
 #[derive(Debug)]
 pub(crate) struct MlpLayer {
     at: MlpAt,
-    activation: Gelu,
+    kind: Mlp,
     d_model: usize,
     d_ff: usize,
 }
 
 impl MlpLayer {
-    pub(crate) fn new(config: &crate::ModelConfig, at: &MlpAt) -> Self {
-        let activation = match config.mlp {
-            crate::Mlp::Gelu(kind) => kind,
-            // Unused: a gated MLP has its own activation.
-            crate::Mlp::SwiGlu => Gelu::Exact,
-        };
-        Self { at: at.clone(), activation, d_model: config.d_model, d_ff: config.d_ff }
+    pub(crate) fn new(config: &ModelConfig, at: &MlpAt) -> Self {
+        Self { at: at.clone(), kind: config.mlp, d_model: config.d_model, d_ff: config.d_ff }
     }
 
-    /// `y += mlp(x)`; the input of the last map goes to `inner`.
+    /// `y = onto + mlp(x)`, or `y += mlp(x)`; the input of the last map goes to `inner`.
     pub(crate) fn forward<B: Backend>(
         &self,
         weights: Weights<'_, B>,
         x: &B::Values,
         (a, inner): (&mut MlpActivations<B>, &mut B::Values),
-        y: &mut B::Values,
+        (onto, y): (Option<&B::Values>, &mut B::Values),
     ) -> Result<(), ModelError> {
-        let (on, d) = (weights.on, self.d_model);
-        let (MlpAt::Gated { up, down, .. } | MlpAt::Plain { up, down }) = &self.at;
-        if let MlpAt::Gated { gate, .. } = &self.at {
-            on.linear(weights, gate, d, x, &mut a.gate, Write::Overwrite)?;
-        }
-        on.linear(weights, up, d, x, &mut a.up, Write::Overwrite)?;
+        let (on, MlpAt { up, down }) = (weights.on, &self.at);
+        on.linear(weights, up, self.d_model, x, &mut a.hidden, Write::Overwrite)?;
         self.activate(on, a, inner)?;
-        on.linear(weights, down, self.d_ff, inner, y, Write::Add)
+        match onto {
+            Some(onto) => on.linear_onto(weights, down, self.d_ff, inner, onto, y),
+            None => on.linear(weights, down, self.d_ff, inner, y, Write::Add),
+        }
     }
 
-    /// The input of the last map, from what the maps before it put out.
+    /// The input of the last map, from what the one before it put out.
     fn activate<B: Backend>(
         &self,
         on: &B,
         a: &MlpActivations<B>,
         inner: &mut B::Values,
     ) -> Result<(), ModelError> {
-        match &self.at {
-            MlpAt::Gated { .. } => on.swiglu(&a.gate, &a.up, inner),
-            MlpAt::Plain { .. } => on.gelu(&a.up, inner, self.activation),
+        match self.kind {
+            Mlp::SwiGlu => on.swiglu(&a.hidden, self.d_ff, inner),
+            Mlp::Gelu(kind) => on.gelu(&a.hidden, inner, kind),
         }
     }
 
@@ -93,20 +85,16 @@ impl MlpLayer {
         gradient: &mut B::Gradient,
     ) -> Result<(), ModelError> {
         let MlpBackward { weights, x, activations: a, dy } = pass;
-        let on = weights.on;
+        let (on, MlpAt { up, down }) = (weights.on, &self.at);
         self.activate(on, a, inner)?;
-        let (MlpAt::Gated { up, down, .. } | MlpAt::Plain { up, down }) = &self.at;
         let back = LinearBack { at: down, d_in: self.d_ff, x: inner, dy };
         on.linear_backward(weights, back, &mut s.inner, Write::Overwrite, gradient)?;
-        let into_x = |at, dy| LinearBack { at, d_in: self.d_model, x, dy };
-        if let MlpAt::Gated { gate, .. } = &self.at {
-            on.swiglu_backward(&a.gate, &a.up, &s.inner, &mut s.gate, &mut s.up)?;
-            on.linear_backward(weights, into_x(gate, &s.gate), dx, Write::Overwrite, gradient)?;
-            on.linear_backward(weights, into_x(up, &s.up), dx, Write::Add, gradient)
-        } else {
-            on.gelu_backward(&a.up, &s.inner, &mut s.up, self.activation)?;
-            on.linear_backward(weights, into_x(up, &s.up), dx, Write::Overwrite, gradient)
+        match self.kind {
+            Mlp::SwiGlu => on.swiglu_backward(&a.hidden, self.d_ff, &s.inner, &mut s.hidden)?,
+            Mlp::Gelu(kind) => on.gelu_backward(&a.hidden, &s.inner, &mut s.hidden, kind)?,
         }
+        let back = LinearBack { at: up, d_in: self.d_model, x, dy: &s.hidden };
+        on.linear_backward(weights, back, dx, Write::Overwrite, gradient)
     }
 }
 

@@ -202,6 +202,19 @@ impl Backend for Cpu {
         Ok(())
     }
 
+    fn linear_onto(
+        &self,
+        weights: Weights<'_>,
+        at: &LinearAt,
+        d_in: usize,
+        x: &Vec<f32>,
+        onto: &Vec<f32>,
+        y: &mut Vec<f32>,
+    ) -> Done {
+        y.clone_from(onto);
+        self.linear(weights, at, d_in, x, y, Write::Add)
+    }
+
     fn linear_backward(
         &self,
         weights: Weights<'_>,
@@ -274,23 +287,21 @@ impl Backend for Cpu {
         Ok(())
     }
 
-    fn swiglu(&self, gate: &Vec<f32>, up: &Vec<f32>, out: &mut Vec<f32>) -> Done {
-        out.resize(up.len(), 0.0);
-        swiglu(gate, up, out);
+    fn swiglu(&self, gate_up: &Vec<f32>, d: usize, out: &mut Vec<f32>) -> Done {
+        out.resize(gate_up.len() / 2, 0.0);
+        swiglu(gate_up, out, d);
         Ok(())
     }
 
     fn swiglu_backward(
         &self,
-        gate: &Vec<f32>,
-        up: &Vec<f32>,
+        gate_up: &Vec<f32>,
+        d: usize,
         dout: &Vec<f32>,
-        dgate: &mut Vec<f32>,
-        dup: &mut Vec<f32>,
+        dgate_up: &mut Vec<f32>,
     ) -> Done {
-        dgate.resize(up.len(), 0.0);
-        dup.resize(up.len(), 0.0);
-        swiglu_backward(gate, up, dout, dgate, dup);
+        dgate_up.resize(gate_up.len(), 0.0);
+        swiglu_backward(gate_up, dout, dgate_up, d);
         Ok(())
     }
 

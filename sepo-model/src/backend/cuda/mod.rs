@@ -92,6 +92,12 @@ impl<H: Heap, T: Float> Cuda<H, T> {
         self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Adds the map's bias, if it has one, to each row.
+    fn add_bias(&self, weights: Weights<'_, Self>, at: &LinearAt, y: &mut <Self as Backend>::Values) -> Done {
+        let Some(bias) = &at.bias else { return Ok(()) };
+        Ok(cuda::add_bias(self.on(), y.slice_mut(), weights.slice(bias))?)
+    }
+
     fn apart(&self, n_heads: usize) -> Result<Arc<H::Plan<EmbeddingPlan>>, ModelError> {
         Ok(self.scratch().apart(self.on(), n_heads)?)
     }
@@ -253,10 +259,22 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
         }
         let weight = weights.slice(&at.weight);
         cuda::linear(self.on(), x.slice(), weight, y.slice_mut(), shape, write)?;
-        if let Some(bias) = &at.bias {
-            cuda::add_bias(self.on(), y.slice_mut(), weights.slice(bias))?;
-        }
-        Ok(())
+        self.add_bias(weights, at, y)
+    }
+
+    fn linear_onto(
+        &self,
+        weights: Weights<'_, Self>,
+        at: &LinearAt,
+        d_in: usize,
+        x: &Self::Values,
+        onto: &Self::Values,
+        y: &mut Self::Values,
+    ) -> Done {
+        y.resize(self.on(), onto.len())?;
+        let (x, weight, shape) = (x.slice(), weights.slice(&at.weight), shape(at, x.len(), d_in));
+        cuda::linear_onto(self.on(), x, weight, onto.slice(), y.slice_mut(), shape)?;
+        self.add_bias(weights, at, y)
     }
 
     fn linear_backward(
@@ -300,12 +318,12 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
         let (x, weight) = (x.slice(), weights.slice(&at.weight));
         match &at.bias {
             None => {
-                let input = RmsNormInput { x, residual: None, weight, eps };
+                let input = RmsNormInput { x, weight, eps };
                 cuda::rms_norm(on, input, y.slice_mut(), stats.inverse.slice_mut())?;
             }
             Some(bias) => {
                 stats.mean.resize(on, n_rows)?;
-                let input = LayerNormInput { x, residual: None, weight, bias: weights.slice(bias), eps };
+                let input = LayerNormInput { x, weight, bias: weights.slice(bias), eps };
                 let (mean, inv_std) = (stats.mean.slice_mut(), stats.inverse.slice_mut());
                 cuda::layer_norm(on, input, LayerNormOutput { y: y.slice_mut(), mean, inv_std })?;
             }
@@ -349,23 +367,20 @@ impl<H: Heap, T: Float> Backend for Cuda<H, T> {
         Ok(())
     }
 
-    fn swiglu(&self, gate: &Self::Values, up: &Self::Values, out: &mut Self::Values) -> Done {
-        out.resize(self.on(), up.len())?;
-        Ok(cuda::swiglu_apart(self.on(), gate.slice(), up.slice(), out.slice_mut())?)
+    fn swiglu(&self, gate_up: &Self::Values, d: usize, out: &mut Self::Values) -> Done {
+        out.resize(self.on(), gate_up.len() / 2)?;
+        Ok(cuda::swiglu(self.on(), gate_up.slice(), out.slice_mut(), d)?)
     }
 
     fn swiglu_backward(
         &self,
-        gate: &Self::Values,
-        up: &Self::Values,
+        gate_up: &Self::Values,
+        d: usize,
         dout: &Self::Values,
-        dgate: &mut Self::Values,
-        dup: &mut Self::Values,
+        dgate_up: &mut Self::Values,
     ) -> Done {
-        dgate.resize(self.on(), up.len())?;
-        dup.resize(self.on(), up.len())?;
-        let forward = [gate.slice(), up.slice(), dout.slice()];
-        Ok(cuda::swiglu_apart_backward(self.on(), forward, dgate.slice_mut(), dup.slice_mut())?)
+        dgate_up.resize(self.on(), gate_up.len())?;
+        Ok(cuda::swiglu_backward(self.on(), gate_up.slice(), dout.slice(), dgate_up.slice_mut(), d)?)
     }
 
     fn gelu(&self, x: &Self::Values, y: &mut Self::Values, kind: Gelu) -> Done {
