@@ -32,6 +32,9 @@ mod tune;
 pub use error::OracleError;
 pub use reference::train_reference;
 pub use reference_pass::ReferencePass;
-pub use stored::{Origin, REFERENCE_LOGPS_FILE, stored_reference_logps, stored_reference_logps_of_each};
+pub use stored::{
+    Origin, REFERENCE_LOGPS_FILE, stored_reference_logps, stored_reference_logps_of_each,
+    stored_reference_logps_on,
+};
 pub use subset::Subset;
 pub use tune::{DpoConfig, train_oracle};

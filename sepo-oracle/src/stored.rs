@@ -39,9 +39,24 @@ pub fn stored_reference_logps(
     path: &Path,
     tokens_per_batch: usize,
 ) -> Result<Origin, OracleError> {
+    stored_reference_logps_on(&Cpu, model, examples, path, tokens_per_batch)
+}
+
+/// As [`stored_reference_logps`], on any backend.
+///
+/// # Errors
+///
+/// Those of [`stored_reference_logps`].
+pub fn stored_reference_logps_on<B: Backend>(
+    on: &B,
+    model: &Model,
+    examples: &mut [TrainExample],
+    path: &Path,
+    tokens_per_batch: usize,
+) -> Result<Origin, OracleError> {
     let mut found = Vec::with_capacity(examples.len());
     let pass = ReferencePass {
-        on: &Cpu,
+        on,
         path,
         tokens_per_batch,
         tokens_per_shard: ReferencePass::TOKENS_PER_SHARD,

@@ -79,7 +79,7 @@ pub use guard::{Alarm, GuardName, Repetition, TokenGroup, UnusualSetting, unusua
 pub use metrics::{PreferenceMetrics, StepMetrics, WeightMetrics};
 pub use observer::{Observer, Silent, Warning};
 pub use permutation::{permutation, permutation_of_u32};
-pub use reference::{reference_logps, reference_logps_by_pass, reference_logps_of_each};
+pub use reference::{reference_logps, reference_logps_by_pass, reference_logps_of_each, reference_logps_on};
 pub use schedule::Schedule;
 pub use shuffle::Cursor;
 pub use train::{Progress, RunOptions, Status, TrainData, TrainOutcome, train};

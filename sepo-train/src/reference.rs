@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use sepo_data::Side;
 use sepo_loss::Objective;
-use sepo_model::{Backend, FrozenModel, Model};
+use sepo_model::{Backend, Cpu, FrozenModel, Model};
 
 use crate::batch::{Batch, RowChoice, rows_not_finite};
 use crate::groups::Groups;
@@ -44,8 +44,23 @@ pub fn reference_logps(
     examples: &mut [TrainExample],
     tokens_per_batch: usize,
 ) -> Result<(), TrainError> {
+    reference_logps_on(&Cpu, model, examples, tokens_per_batch)
+}
+
+/// As [`reference_logps`], on any backend.
+///
+/// # Errors
+///
+/// Those of [`reference_logps`], and [`TrainError::Model`] where a device fails.
+pub fn reference_logps_on<B: Backend>(
+    on: &B,
+    model: &Model,
+    examples: &mut [TrainExample],
+    tokens_per_batch: usize,
+) -> Result<(), TrainError> {
     let mut found: Vec<ReferenceLogps> = Vec::with_capacity(examples.len());
-    reference_logps_of_each(&mut FrozenModel::new(model), &*examples, tokens_per_batch, |_, reference| {
+    let mut model = FrozenModel::on(on, model)?;
+    reference_logps_of_each(&mut model, &*examples, tokens_per_batch, |_, reference| {
         found.push(reference);
         Ok::<(), TrainError>(())
     })?;

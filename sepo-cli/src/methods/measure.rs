@@ -1,7 +1,7 @@
 //! What a policy came to, on prompts that it was not trained on.
 
-use sepo_model::Model;
-use sepo_train::{TrainExample, reference_logps};
+use sepo_model::{Backend, Model};
+use sepo_train::{TrainExample, reference_logps_on};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::CliError;
@@ -30,9 +30,9 @@ const N_CHOSEN: usize = 200;
 impl Measure {
     /// Of the samples of `policy`; `baseline` are the reference's at the same prompts, and `pairs` have the reference's
     /// log-probs.
-    pub(crate) fn of(
-        sampled: &[Sampled],
-        baseline: &[Sampled],
+    pub(crate) fn of<B: Backend>(
+        on: &B,
+        [sampled, baseline]: [&[Sampled]; 2],
         pairs: &[TrainExample],
         (policy, reference): (&Model, &Model),
         tokens_per_batch: usize,
@@ -51,7 +51,7 @@ impl Measure {
                     TrainExample::pair(row, one.prompt_ids.clone(), one.ids.clone(), Vec::new())
                 })
                 .collect();
-            reference_logps(model, &mut examples, tokens_per_batch)?;
+            reference_logps_on(on, model, &mut examples, tokens_per_batch)?;
             let found = examples.into_iter().filter_map(|example| example.reference);
             Ok(found.flat_map(|reference| reference.chosen).map(f64::from).sum::<f64>() / n)
         };
@@ -61,19 +61,20 @@ impl Measure {
             kl: logp(policy)? - logp(reference)?,
             length: mean(&mut sampled.iter().map(|one| one.ids.len() as f64)),
             finished: mean(&mut sampled.iter().map(|one| f64::from(u8::from(one.finished)))),
-            chosen: change_of_chosen(policy, pairs, tokens_per_batch)?,
+            chosen: change_of_chosen(on, policy, pairs, tokens_per_batch)?,
         })
     }
 }
 
-fn change_of_chosen(
+fn change_of_chosen<B: Backend>(
+    on: &B,
     policy: &Model,
     pairs: &[TrainExample],
     tokens_per_batch: usize,
 ) -> Result<f64, CliError> {
     let pairs = &pairs[..pairs.len().min(N_CHOSEN)];
     let mut after = pairs.to_vec();
-    reference_logps(policy, &mut after, tokens_per_batch)?;
+    reference_logps_on(on, policy, &mut after, tokens_per_batch)?;
     let sum = |pair: &TrainExample| {
         let logps = pair.reference.as_ref().map(|reference| &reference.chosen);
         logps.into_iter().flatten().map(|&logp| f64::from(logp)).sum::<f64>()

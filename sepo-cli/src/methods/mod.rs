@@ -12,11 +12,14 @@ mod seed;
 use std::collections::BTreeMap;
 
 use sepo_data::AtomicFile;
+use sepo_model::Dtype;
+use sepo_train::TrainBackend;
 use serde::{Deserialize, Serialize};
 
 use crate::args::BenchMethodsArgs;
 use crate::console::{result, say};
 use crate::exit::{CliError, Exit, io_error};
+use crate::machine::{OnDevice, on_device};
 use crate::quickstart::Stopped;
 use catalogue::{Method, catalogue};
 use measure::{Measure, OverSeeds};
@@ -51,10 +54,10 @@ pub(crate) struct Comparison {
 }
 
 pub(crate) fn run(args: &BenchMethodsArgs) -> Result<Exit, CliError> {
-    crate::machine::prepare_cpu(&args.machine)?;
+    crate::machine::prepare(&args.machine)?;
     let asked = wanted(args)?;
     let _lock = crate::claim::folder(&args.out, None)?;
-    match compare(args, &asked) {
+    match on_device(Dtype::F32, Job { args, wanted: &asked }) {
         Ok(comparison) => {
             let path = args.out.join("methods.json");
             let text =
@@ -82,14 +85,32 @@ fn wanted(args: &BenchMethodsArgs) -> Result<Vec<String>, CliError> {
     Ok(if args.only.is_empty() { known } else { args.only.clone() })
 }
 
-fn compare(args: &BenchMethodsArgs, wanted: &[String]) -> Result<Comparison, Stopped> {
+/// The whole, on the device that was chosen.
+struct Job<'a> {
+    args: &'a BenchMethodsArgs,
+    wanted: &'a [String],
+}
+
+impl OnDevice for Job<'_> {
+    type Output = Result<Comparison, Stopped>;
+
+    fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
+        compare(on, self.args, self.wanted)
+    }
+}
+
+fn compare<B: TrainBackend>(
+    on: &B,
+    args: &BenchMethodsArgs,
+    wanted: &[String],
+) -> Result<Comparison, Stopped> {
     let seeds: Vec<u64> = (0..args.seeds.get()).map(|n| args.first_seed + n).collect();
     let mut found: BTreeMap<String, Vec<seed::Found>> = BTreeMap::new();
     let mut references: Vec<Measure> = Vec::new();
     for &seed in &seeds {
         let methods: Vec<Method> =
             catalogue(seed)?.into_iter().filter(|method| wanted.contains(&method.name)).collect();
-        let of_seed = Seed::prepare(seed, args)?;
+        let of_seed = Seed::prepare(on, seed, args)?;
         references.push(of_seed.reference);
         for method in &methods {
             found.entry(method.name.clone()).or_default().push(of_seed.run(method)?);

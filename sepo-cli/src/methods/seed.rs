@@ -8,7 +8,8 @@ use sepo_loss::WeightSource;
 use sepo_model::Model;
 use sepo_select::{SelectConfig, select_file};
 use sepo_train::{
-    Beside, Teacher, TrainConfig, TrainExample, reads_divergences, reads_teacher, reference_logps,
+    Beside, Teacher, TrainBackend, TrainConfig, TrainExample, reads_divergences, reads_teacher,
+    reference_logps_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +18,7 @@ use super::measure::Measure;
 use crate::args::{BenchMethodsArgs, ObjectiveArgs, ObjectiveChoice};
 use crate::console::say;
 use crate::exit::{CliError, Exit, io_error};
-use crate::quickstart::{
-    Data, Sampled, Settings, Stopped, example, policy_beside, reverse_oracle, sample, score, scorers_of,
-};
+use crate::quickstart::{Data, Pipeline, Sampled, Settings, Stopped, example};
 
 /// What a method came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -32,13 +31,16 @@ pub(super) struct Found {
 /// A result on the disk, with what it was made under.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
+    /// Where: another kind of machine rounds otherwise.
+    device: String,
     settings: Settings,
     objective: String,
     found: Found,
 }
 
 /// What all methods of a seed share.
-pub(super) struct Seed {
+pub(super) struct Seed<'b, B> {
+    on: &'b B,
     settings: Settings,
     dir: PathBuf,
     data: Data,
@@ -53,9 +55,9 @@ pub(super) struct Seed {
     pub(super) reference: Measure,
 }
 
-impl Seed {
+impl<'b, B: TrainBackend> Seed<'b, B> {
     /// Data, base, reference, oracle, scores, and the reference's samples.
-    pub(super) fn prepare(seed: u64, args: &BenchMethodsArgs) -> Result<Self, Stopped> {
+    pub(super) fn prepare(on: &'b B, seed: u64, args: &BenchMethodsArgs) -> Result<Self, Stopped> {
         let settings = Settings {
             n_base_texts: args.base_texts.get(),
             n_pairs: args.pairs.get(),
@@ -66,18 +68,35 @@ impl Seed {
         };
         let dir = args.out.join(format!("seed-{seed}"));
         let data = Data::make(&settings, &dir)?;
-        let scorers = scorers_of(&settings, &data, &dir)?;
-        let (_, scored) = score(&data, &scorers, &dir, serde_json::Map::new())?;
+        let pipeline = Pipeline { on, settings: &settings, data: &data, out: &dir };
+        let scorers = pipeline.scorers(pipeline.base()?)?;
+        let (_, scored) = pipeline.score(&scorers, serde_json::Map::new())?;
         let (start, oracle) = (scorers.reference, scorers.oracle);
         let tokens = settings.policy.tokens_per_batch;
         let mut examples: Vec<TrainExample> = data.pairs.iter().map(example).collect();
-        reference_logps(&start, &mut examples, tokens).map_err(CliError::from)?;
+        reference_logps_on(on, &start, &mut examples, tokens).map_err(CliError::from)?;
         let n_tokens: usize =
             examples.iter().map(|pair| pair.chosen_ids.len() + pair.rejected_ids.len()).sum();
-        let baseline = sample(&start, &data.tokenizer, &data.test_prompts, &settings)?;
-        let reference = Measure::of(&baseline, &baseline, &examples, (&start, &start), tokens)?;
+        let baseline = pipeline.sample(&start, &data.test_prompts)?;
+        let reference = Measure::of(on, [&baseline, &baseline], &examples, (&start, &start), tokens)?;
         let mean_length = n_tokens as f64 / (2 * examples.len()).max(1) as f64;
-        Ok(Self { settings, dir, data, start, oracle, scored, examples, mean_length, baseline, reference })
+        Ok(Self {
+            on,
+            settings,
+            dir,
+            data,
+            start,
+            oracle,
+            scored,
+            examples,
+            mean_length,
+            baseline,
+            reference,
+        })
+    }
+
+    fn pipeline(&self) -> Pipeline<'_, B> {
+        Pipeline { on: self.on, settings: &self.settings, data: &self.data, out: &self.dir }
     }
 
     /// A method's policy at the best of the learning rates; read back where it is there.
@@ -90,20 +109,19 @@ impl Seed {
         let scale = Scale { mean_weight, mean_length: self.mean_length };
         let (objective, beta) = method.objective(scale)?;
         let made_under = format!("{objective:?}, {:?}", method.weights);
-        if let Some(kept) =
-            kept(&path).filter(|kept| kept.settings == self.settings && kept.objective == made_under)
-        {
+        let device = crate::machine::device().to_owned();
+        let same = |kept: &Kept| {
+            kept.device == device && kept.settings == self.settings && kept.objective == made_under
+        };
+        if let Some(kept) = kept(&path).filter(same) {
             return Ok(kept.found);
         }
         let frozen = reads_divergences(&objective).then_some(&self.start);
         let name = method.preset.name.parse().map_err(bug)?;
         let choice = ObjectiveChoice::named(name, ObjectiveArgs::default());
         let weights = crate::step_weights::of(&choice);
-        let away = if reads_teacher(&objective) {
-            Some(reverse_oracle(&self.settings, &self.data, &self.start, &self.dir)?)
-        } else {
-            None
-        };
+        let away =
+            if reads_teacher(&objective) { Some(self.pipeline().reverse_oracle(&self.start)?) } else { None };
         let teacher = away.as_ref().map(|away| Teacher { toward: &self.oracle, away });
         let beside = Beside { reference: frozen, teacher, weights: weights.as_deref() };
         let runs = self.dir.join("methods").join(&file);
@@ -112,9 +130,9 @@ impl Seed {
             let config = TrainConfig { learning_rate, ..self.settings.policy.clone() };
             let name = format!("seed {}, {} at {learning_rate:e}", self.settings.seed, method.name);
             let dir = runs.join(format!("learning-rate-{learning_rate:e}"));
-            let model =
-                policy_beside((&name, &self.start), (&examples, beside), (&objective, &config), &dir)?;
-            let tuning = sample(&model, &self.data.tokenizer, &self.data.tuning_prompts, &self.settings)?;
+            let given = (&*examples, beside);
+            let model = self.pipeline().policy((&name, &self.start), given, (&objective, &config), &dir)?;
+            let tuning = self.pipeline().sample(&model, &self.data.tuning_prompts)?;
             let utility = tuning.iter().map(|one| one.utility).sum::<f64>();
             if best.as_ref().is_none_or(|(_, best, _)| utility > *best) {
                 best = Some((learning_rate, utility, model));
@@ -123,12 +141,13 @@ impl Seed {
         let Some((learning_rate, _, model)) = best else {
             return Err(CliError::usage("there is no learning rate", "give at least one").into());
         };
-        let sampled = sample(&model, &self.data.tokenizer, &self.data.test_prompts, &self.settings)?;
+        let sampled = self.pipeline().sample(&model, &self.data.test_prompts)?;
         let tokens = self.settings.policy.tokens_per_batch;
         let models = (&model, &self.start);
-        let measure = Measure::of(&sampled, &self.baseline, &self.examples, models, tokens)?;
+        let samples = [&*sampled, &self.baseline];
+        let measure = Measure::of(self.on, samples, &self.examples, models, tokens)?;
         let found = Found { beta, learning_rate, measure };
-        keep(&path, &Kept { settings: self.settings.clone(), objective: made_under, found })?;
+        keep(&path, &Kept { device, settings: self.settings.clone(), objective: made_under, found })?;
         // The result is what is wanted; checkpoints of some hundred runs are not.
         std::fs::remove_dir_all(&runs).map_err(|source| io_error(&runs, source))?;
         say(format!(

@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use sepo_data::SelectionReader;
 use sepo_model::Model;
-use sepo_train::{ReferenceLogps, TrainConfig, TrainExample, reference_logps};
+use sepo_train::{Beside, ReferenceLogps, TrainBackend, TrainConfig, TrainExample, reference_logps_on};
 use serde::{Deserialize, Serialize};
 
-use super::data::Data;
-use super::models::{example, policy};
-use super::sample::{Judgement, sample_and_judge};
+use super::models::example;
+use super::sample::Judgement;
 use super::settings::{Method, methods};
-use super::{Settings, Stopped, selection_file};
+use super::{Pipeline, Stopped, selection_file};
 use crate::exit::CliError;
 
 /// One method's best policy.
@@ -32,49 +31,50 @@ pub(crate) fn policy_dir(out: &Path, key: &str, learning_rate: f64) -> PathBuf {
     out.join("policies").join(key).join(format!("learning-rate-{learning_rate:e}"))
 }
 
-/// Trains and judges all policies; the best of each is written as a model folder.
-pub(crate) fn run(
-    settings: &Settings,
-    data: &Data,
-    reference: &Model,
-    out: &Path,
-) -> Result<Vec<PolicyResult>, Stopped> {
-    let mut all: Vec<TrainExample> = data.pairs.iter().map(example).collect();
-    reference_logps(reference, &mut all, settings.policy.tokens_per_batch).map_err(CliError::from)?;
-    methods(settings)
-        .iter()
-        .map(|method| best_of_grid(settings, data, reference, (method, &examples(method, &all, out)?), out))
-        .collect()
-}
-
-fn best_of_grid(
-    settings: &Settings,
-    data: &Data,
-    reference: &Model,
-    (method, examples): (&Method, &[TrainExample]),
-    out: &Path,
-) -> Result<PolicyResult, Stopped> {
-    let objective = method.objective(settings);
-    let mut grid = Vec::new();
-    let mut best: Option<(f64, f64, Model)> = None;
-    let root = out.join("policies").join(method.key);
-    for &learning_rate in &settings.learning_rates {
-        let config = TrainConfig { learning_rate, ..settings.policy.clone() };
-        let name = format!("{} at {learning_rate:e}", method.key);
-        let dir = policy_dir(out, method.key, learning_rate);
-        let model = policy((&name, reference), examples, (&objective, &config), &dir)?;
-        let utility = sample_and_judge(&model, &data.tokenizer, &data.tuning_prompts, settings)?.utility.mean;
-        grid.push((learning_rate, utility));
-        if best.as_ref().is_none_or(|(_, best, _)| utility > *best) {
-            best = Some((learning_rate, utility, model));
-        }
+impl<B: TrainBackend> Pipeline<'_, B> {
+    /// Trains and judges all policies; the best of each is written as a model folder.
+    pub(super) fn policies(&self, reference: &Model) -> Result<Vec<PolicyResult>, Stopped> {
+        let Self { on, settings, data, out } = *self;
+        let mut all: Vec<TrainExample> = data.pairs.iter().map(example).collect();
+        reference_logps_on(on, reference, &mut all, settings.policy.tokens_per_batch)
+            .map_err(CliError::from)?;
+        methods(settings)
+            .iter()
+            .map(|method| self.best_of_grid(reference, method, &examples(method, &all, out)?))
+            .collect()
     }
-    let Some((learning_rate, _, model)) = best else {
-        return Err(CliError::usage("`learning_rates` is empty", "give at least one").into());
-    };
-    model.save(&root, Some(&data.tokenizer_dir)).map_err(CliError::from)?;
-    let test = sample_and_judge(&model, &data.tokenizer, &data.test_prompts, settings)?;
-    Ok(PolicyResult { key: method.key.to_owned(), title: method.title.to_owned(), learning_rate, grid, test })
+
+    fn best_of_grid(
+        &self,
+        reference: &Model,
+        method: &Method,
+        examples: &[TrainExample],
+    ) -> Result<PolicyResult, Stopped> {
+        let Self { settings, data, out, .. } = *self;
+        let objective = method.objective(settings);
+        let mut grid = Vec::new();
+        let mut best: Option<(f64, f64, Model)> = None;
+        let root = out.join("policies").join(method.key);
+        for &learning_rate in &settings.learning_rates {
+            let config = TrainConfig { learning_rate, ..settings.policy.clone() };
+            let name = format!("{} at {learning_rate:e}", method.key);
+            let dir = policy_dir(out, method.key, learning_rate);
+            let given = (examples, Beside::default());
+            let model = self.policy((&name, reference), given, (&objective, &config), &dir)?;
+            let utility = self.sample_and_judge(&model, &data.tuning_prompts)?.utility.mean;
+            grid.push((learning_rate, utility));
+            if best.as_ref().is_none_or(|(_, best, _)| utility > *best) {
+                best = Some((learning_rate, utility, model));
+            }
+        }
+        let Some((learning_rate, _, model)) = best else {
+            return Err(CliError::usage("`learning_rates` is empty", "give at least one").into());
+        };
+        model.save(&root, Some(&data.tokenizer_dir)).map_err(CliError::from)?;
+        let test = self.sample_and_judge(&model, &data.test_prompts)?;
+        let (key, title) = (method.key.to_owned(), method.title.to_owned());
+        Ok(PolicyResult { key, title, learning_rate, grid, test })
+    }
 }
 
 /// The pairs with the weights of the method's selection; all tokens where it has none.

@@ -1,11 +1,11 @@
 //! Sampled responses and what they are truly worth.
 
+use sepo_data::Eos;
 use sepo_data::planted::{SpanKind, Verdict, judge};
-use sepo_data::{Eos, PairTokenizer};
-use sepo_model::{GenerateConfig, Model, generate};
+use sepo_model::{Backend, GenerateConfig, Model, generate_on};
 use serde::{Deserialize, Serialize};
 
-use super::Settings;
+use super::Pipeline;
 use crate::exit::CliError;
 
 /// A mean with its 95 % interval, `mean ± 1.96 sd / √n`.
@@ -51,43 +51,36 @@ pub(crate) struct Sampled {
     verdicts: [Verdict; SpanKind::ALL.len()],
 }
 
-/// One sample a prompt, judged. `seed` decides the draws; prompt `i` gets the same draws from every model.
-pub(crate) fn sample_and_judge(
-    model: &Model,
-    tokenizer: &PairTokenizer,
-    prompts: &[String],
-    settings: &Settings,
-) -> Result<Judgement, CliError> {
-    Ok(Judgement::of(&sample(model, tokenizer, prompts, settings)?))
-}
+impl<B: Backend> Pipeline<'_, B> {
+    /// One sample a prompt, judged. The seed decides the draws; prompt `i` gets the same draws from every model.
+    pub(super) fn sample_and_judge(&self, model: &Model, prompts: &[String]) -> Result<Judgement, CliError> {
+        Ok(Judgement::of(&self.sample(model, prompts)?))
+    }
 
-/// The samples themselves.
-pub(crate) fn sample(
-    model: &Model,
-    tokenizer: &PairTokenizer,
-    prompts: &[String],
-    settings: &Settings,
-) -> Result<Vec<Sampled>, CliError> {
-    let ids = prompts
-        .iter()
-        .map(|prompt| tokenizer.encode_text(prompt, Eos::Never))
-        .collect::<Result<Vec<_>, _>>()?;
-    let closing = &tokenizer.special_tokens().closing_ids;
-    let config = GenerateConfig {
-        max_new_tokens: settings.max_new_tokens,
-        seed: settings.seed,
-        eos_token_ids: closing.clone(),
-        ..GenerateConfig::default()
-    };
-    let responses = generate(model, &ids, &config)?;
-    let sampled = prompts.iter().zip(ids).zip(responses).map(|((prompt, prompt_ids), ids)| {
-        let finished = ids.last().is_some_and(|last| closing.contains(last));
-        let text = &ids[..ids.len() - usize::from(finished)];
-        let judged = judge(prompt, &tokenizer.decode(text)?);
-        let verdicts = SpanKind::ALL.map(|kind| judged.verdict(kind));
-        Ok(Sampled { prompt_ids, ids, finished, utility: judged.utility, verdicts })
-    });
-    sampled.collect()
+    /// The samples themselves.
+    pub(crate) fn sample(&self, model: &Model, prompts: &[String]) -> Result<Vec<Sampled>, CliError> {
+        let (tokenizer, settings) = (&self.data.tokenizer, self.settings);
+        let ids = prompts
+            .iter()
+            .map(|prompt| tokenizer.encode_text(prompt, Eos::Never))
+            .collect::<Result<Vec<_>, _>>()?;
+        let closing = &tokenizer.special_tokens().closing_ids;
+        let config = GenerateConfig {
+            max_new_tokens: settings.max_new_tokens,
+            seed: settings.seed,
+            eos_token_ids: closing.clone(),
+            ..GenerateConfig::default()
+        };
+        let responses = generate_on(self.on, model, &ids, &config)?;
+        let sampled = prompts.iter().zip(ids).zip(responses).map(|((prompt, prompt_ids), ids)| {
+            let finished = ids.last().is_some_and(|last| closing.contains(last));
+            let text = &ids[..ids.len() - usize::from(finished)];
+            let judged = judge(prompt, &tokenizer.decode(text)?);
+            let verdicts = SpanKind::ALL.map(|kind| judged.verdict(kind));
+            Ok(Sampled { prompt_ids, ids, finished, utility: judged.utility, verdicts })
+        });
+        sampled.collect()
+    }
 }
 
 impl Judgement {
