@@ -61,22 +61,30 @@ struct Met {
     failure: Option<CliError>,
 }
 
+/// Fails where the user asked to stop at the `n`th row that cannot be used, which `text` describes.
+pub(crate) fn check_unusable(args: &DataArgs, n: u64, text: &str) -> Result<(), CliError> {
+    if args.strict {
+        let help = "mend the row, or leave `--strict` out to skip it";
+        return Err(CliError::new(Exit::Data, text.to_owned(), help));
+    }
+    if args.max_bad_rows.is_some_and(|bound| n > bound) {
+        let message = format!("{n} rows cannot be used, the last one: {text}");
+        return Err(CliError::new(
+            Exit::Data,
+            message,
+            "see `sepo-cli data check`, or raise `--max-bad-rows`",
+        ));
+    }
+    Ok(())
+}
+
 impl Met {
     /// Counts a row that cannot be used; the bound of the user turns it into a failure.
     fn unusable(&mut self, args: &DataArgs, kind: &str, text: String) {
         *self.counts.unusable.entry(kind.to_owned()).or_default() += 1;
         let n = self.counts.n_unusable();
-        if args.strict {
-            self.failure =
-                Some(CliError::new(Exit::Data, text, "mend the row, or leave `--strict` out to skip it"));
-        } else if args.max_bad_rows.is_some_and(|bound| n > bound) {
-            let message = format!("{n} rows cannot be used, the last one: {text}");
-            self.failure = Some(CliError::new(
-                Exit::Data,
-                message,
-                "see `sepo-cli data check`, or raise `--max-bad-rows`",
-            ));
-        } else if n <= NAMED {
+        self.failure = check_unusable(args, n, &text).err();
+        if self.failure.is_none() && n <= NAMED {
             warn(text);
         } else if n == NAMED + 1 {
             warn("more rows cannot be used; they are counted, and `sepo-cli data check` names them");

@@ -73,9 +73,13 @@ fn labels_become_a_classifier_that_scores_tokens_and_a_selection_of_what_it_says
     world
         .sepo("train --model model --reference model --objective dpo --data selection.parquet --max-steps 1 --out policy")
         .done();
-    let told = world.sepo("lineage policy").done().stderr;
-    for part in ["classify", "labels.parquet", "head"] {
+    let told = world.sepo("lineage policy --check").done().stderr;
+    for part in ["classify score", "classify train", "labels.parquet", "head"] {
         assert!(told.contains(part), "no `{part}` in {told}");
+    }
+    for path in ["head", "scores.parquet"] {
+        let told = world.sepo(&format!("reproduce {path} --memory-limit 1GiB")).done().stderr;
+        assert!(told.contains("all of it agrees") && !told.contains("DIFFERS"), "{told}");
     }
 }
 

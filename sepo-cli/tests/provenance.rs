@@ -319,9 +319,42 @@ fn a_file_of_pairs_has_its_record_beside_it() {
         let checked = world.sepo(&format!("data check {inputs} --json")).json();
         assert_eq!(checked["rows"], n_pairs(&train), "{inputs}");
     }
-    // Other content under the name has no record of this one.
-    world.sepo("data convert pairs.jsonl --out train.jsonl").done();
-    assert!(!Path::new(&world.path("train.jsonl.sepo.json")).exists());
+    // Other content under the name has a record of its own.
+    world.sepo("data convert eval.parquet --out train.jsonl").done();
+    let record: Value = serde_json::from_slice(&world.read("train.jsonl.sepo.json")).unwrap();
+    assert_eq!([&record["stage"], &record["part"]], [&json!("data convert"), &Value::Null]);
+    let told = world.sepo("lineage train.jsonl --check").done().stderr;
+    for what in ["data `eval.parquet`: data split (eval)", "data `pairs.jsonl` (blake3"] {
+        assert!(told.contains(what), "no `{what}` in {told}");
+    }
+}
+
+#[test]
+fn data_that_was_generated_and_weights_that_were_exported_say_where_they_come_from() {
+    let world = scored_world(6);
+    world.sepo("data generate --pairs 5 --seed 9 --out generated.jsonl").done();
+    let record =
+        |name: &str| -> Value { serde_json::from_slice(&world.read(&format!("{name}.sepo.json"))).unwrap() };
+    let generated = record("generated.jsonl");
+    assert_eq!([&generated["stage"], &generated["seed"]], [&json!("data generate"), &json!(9)]);
+    assert_eq!([&generated["settings"]["pairs"], &generated["counts"]["pairs"]], [&json!(5), &json!(5)]);
+    world.sepo("select --scores scores.parquet --out selection.parquet").done();
+    world.sepo("weights export selection.parquet --spans --out weights.parquet").done();
+    let exported = record("weights.parquet");
+    assert_eq!(
+        [&exported["stage"], &exported["settings"]["spans"]],
+        [&json!("weights export"), &json!(true)]
+    );
+    assert_eq!(input(&exported, "selection")["files"][0]["blake3"], blake3(&world, "selection.parquet"));
+    assert_eq!(input(&exported, "scores")["path"], json!(["scores.parquet"]));
+    // What is not as it was made is refused by these, too.
+    world.write("generated.jsonl", world.read_text("pairs.jsonl"));
+    let convert = "data convert generated.jsonl --out converted.jsonl";
+    world
+        .sepo(convert)
+        .fails(DATA, &["is not what `sepo-cli data generate` wrote there", "--accept-changed"]);
+    world.sepo(&format!("{convert} --accept-changed")).done();
+    assert_eq!(record("converted.jsonl")["accepted"][0]["path"], "generated.jsonl");
 }
 
 #[test]

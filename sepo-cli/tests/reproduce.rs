@@ -85,11 +85,15 @@ fn other_objectives_templates_and_references_are_made_again() {
 }
 
 #[test]
-fn parts_of_a_split_and_weights_of_others_are_made_again() {
+fn files_of_pairs_and_weights_are_made_again() {
     let world = made_world();
     world.write_model_of("fine", 1024, 300);
     world.sepo("data split pairs.jsonl --eval-fraction 0.4 --out-train parts.jsonl --out-eval held.parquet --limit 10").done();
+    world.sepo("data convert parts.jsonl --format explicit --out converted.parquet").done();
+    world.sepo("data generate --pairs 7 --seed 3 --temperature 2 --out generated.jsonl").done();
+    world.sepo("data generate --size 2KiB --out sized.parquet").done();
     world.sepo("weights export selection.parquet --out weights.jsonl").done();
+    world.sepo("weights export selection.parquet --spans --out spans.parquet").done();
     world
         .sepo("weights import weights.jsonl --data pairs.jsonl --tokenizer model --out imported.parquet --rejected negate --how max")
         .done();
@@ -99,13 +103,19 @@ fn parts_of_a_split_and_weights_of_others_are_made_again() {
     for (path, names) in [
         ("parts.jsonl", &["parts.jsonl"][..]),
         ("held.parquet", &["held.parquet"]),
+        ("converted.parquet", &["converted.parquet"]),
+        ("generated.jsonl", &["generated.jsonl"]),
+        ("sized.parquet", &["sized.parquet"]),
+        ("weights.jsonl", &["weights.jsonl"]),
+        ("spans.parquet", &["spans.parquet"]),
         ("imported.parquet", &["rows", "metadata"]),
         ("fine.parquet", &["rows", "metadata"]),
     ] {
         let made = world.sepo(&format!("reproduce {path} --json")).json();
         assert_eq!((&made[0]["agrees"], names_of(&made[0])), (&json!(true), names.to_vec()), "{made}");
     }
-    for path in ["imported.parquet", "fine.parquet"] {
+    for path in ["imported.parquet", "fine.parquet", "converted.parquet", "generated.jsonl", "spans.parquet"]
+    {
         world.sepo(&format!("reproduce {path} --memory-limit 1GiB")).fails(USAGE, &["`--memory-limit`"]);
     }
     world.sepo("reproduce parts.jsonl --out again").done();

@@ -133,6 +133,8 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FILE", requires = "spans")]
     pub(crate) scores: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    #[command(flatten)]
     pub(crate) machine: MachineArgs,
 }
 

@@ -10,7 +10,7 @@ use crate::args::{DataArgs, SplitArgs};
 use crate::console::{grouped, result, warn};
 use crate::exit::{CliError, Exit};
 use crate::memory::Memory;
-use crate::pairs::{describe as describe_bad, open, say_left_out};
+use crate::pairs::{check_unusable, describe as describe_bad, open, say_left_out};
 use crate::provenance::{self, OnChange, Origin, Record, SplitSettings};
 
 /// What the command came to.
@@ -87,9 +87,7 @@ pub(crate) fn make(job: &SplitJob<'_>) -> Result<SplitResult, CliError> {
             PairRow::Bad(bad) => {
                 unusable += 1;
                 let text = describe_bad(&bad);
-                if job.read.strict || job.read.max_bad_rows.is_some_and(|bound| unusable > bound) {
-                    return Err(CliError::new(Exit::Data, text, "mend the row, or allow more unusable rows"));
-                }
+                check_unusable(job.read, unusable, &text)?;
                 warn(text);
             }
         }

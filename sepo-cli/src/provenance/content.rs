@@ -41,6 +41,11 @@ pub(crate) fn of_model(dir: &Path) -> Result<Vec<Content>, CliError> {
     files.iter().map(|path| Content::at(path)).collect()
 }
 
+/// Whether `dir` has the files of a model, or of a classifier.
+pub(super) fn is_model(dir: &Path) -> bool {
+    dir.join("config.json").is_file() || !sepo_model::classifier_files(dir).is_empty()
+}
+
 /// The files of the tokenizer in `dir`, by their names in it.
 pub(crate) fn of_tokenizer(dir: &Path) -> Result<Vec<Content>, CliError> {
     sepo_model::tokenizer_files(dir).iter().map(|path| Content::at(path)).collect()

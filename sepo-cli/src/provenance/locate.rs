@@ -50,7 +50,7 @@ impl Input {
         match (self.kind, paths) {
             (InputKind::Model, [dir]) => {
                 let dir = Path::new(dir);
-                if dir.join("config.json").is_file() { content::of_model(dir).map(Some) } else { Ok(None) }
+                if content::is_model(dir) { content::of_model(dir).map(Some) } else { Ok(None) }
             }
             (InputKind::Tokenizer, [dir]) => {
                 let files = content::of_tokenizer(Path::new(dir))?;

@@ -28,8 +28,9 @@ pub(crate) use origin::Origin;
 pub(crate) use place::without_credentials;
 pub(crate) use record::{Input, InputKind, Record};
 pub(crate) use settings::{
-    ImportSettings, OracleSettings, ProjectSettings, ScoreSettings, SftSettings, SplitSettings,
-    TrainSettings, recorded, to_value,
+    ClassifierSettings, ConvertSettings, ExportSettings, GenerateSettings, ImportSettings, JudgeSettings,
+    OracleSettings, ProjectSettings, ScoreSettings, SftSettings, SplitSettings, TrainSettings, recorded,
+    to_value,
 };
 pub(crate) use store::{RECORD_FILE, RECORD_KEY};
 pub(crate) use subject::Subject;

@@ -70,6 +70,48 @@ pub(crate) struct SplitSettings {
     pub(crate) eval_fraction: EvalFraction,
 }
 
+/// Of `data convert`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConvertSettings {
+    pub(crate) read: DataArgs,
+}
+
+/// Of `data generate`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GenerateSettings {
+    /// One of the two bounds is there.
+    pub(crate) pairs: Option<usize>,
+    /// Bytes of text.
+    pub(crate) size: Option<u64>,
+    pub(crate) temperature: f64,
+}
+
+/// Of `classify train`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClassifierSettings {
+    pub(crate) train: TrainConfig,
+}
+
+/// Of `classify score`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JudgeSettings {
+    pub(crate) read: DataArgs,
+    pub(crate) tokens: TokenizeConfig,
+    pub(crate) tokens_per_batch: usize,
+    pub(crate) dtype: Dtype,
+}
+
+/// Of `weights export`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExportSettings {
+    pub(crate) spans: bool,
+}
+
 /// Of `weights import`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,6 +8,8 @@ use sepo_select::{SelectConfig, ShardConfig};
 use serde::de::DeserializeOwned;
 
 use super::inputs::Inputs;
+use crate::command::classify::score::{self as judge, JudgeJob};
+use crate::command::classify::train::{self as classifier, ClassifyJob};
 use crate::command::oracle::{self, OracleJob};
 use crate::command::score::{self, ScoreJob};
 use crate::command::select::{self, SelectJob};
@@ -16,7 +18,10 @@ use crate::command::train::{self, TrainJob};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::memory::Memory;
-use crate::provenance::{OnChange, OracleSettings, ScoreSettings, SftSettings, Subject, TrainSettings};
+use crate::provenance::{
+    ClassifierSettings, JudgeSettings, OnChange, OracleSettings, ScoreSettings, SftSettings, Subject,
+    TrainSettings,
+};
 use crate::quickstart;
 
 /// What is made, or the folder that it is made in together with others; an exit code where making it was stopped.
@@ -44,7 +49,12 @@ impl Again<'_> {
             "score" => self.score(subject, &inputs, &out)?,
             "select" => self.select(subject, &inputs, &out)?,
             "train" => self.train(subject, &inputs, &out)?,
+            "classify train" => self.classifier(subject, &inputs, &out)?,
+            "classify score" => self.judge(subject, &inputs, &out)?,
+            "data convert" => self.convert(subject, &inputs, &out)?,
+            "data generate" => self.generate(subject, &out)?,
             "data split" => self.split(subject, &inputs, &out)?,
+            "weights export" => self.export(subject, &inputs, &out)?,
             "weights import" => self.import(subject, &inputs, &out)?,
             "weights project" => self.project(subject, &inputs, &out)?,
             "quickstart" => quickstart::make(&settings(subject)?, self.out)?,
@@ -55,7 +65,7 @@ impl Again<'_> {
                         "`{}` was made by `{stage}`, which is not run again from a record",
                         subject.path.display()
                     ),
-                    "`sft`, `oracle`, `score`, `select`, `train`, `data split`, `weights import`, `weights project` and `quickstart` are",
+                    "what every command of this version writes with a record is; a newer one may know this",
                 ));
             }
         };
@@ -144,6 +154,37 @@ impl Again<'_> {
             eval_read: &eval_read,
             tokens: inputs.tokens(tokens)?,
             train,
+            memory: self.memory,
+            on_change: self.on_change,
+            out,
+        })?;
+        Ok(made.map(drop))
+    }
+
+    fn classifier(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
+        let ClassifierSettings { train } = settings(subject)?;
+        let made = classifier::make(&ClassifyJob {
+            model: &inputs.one("model")?,
+            data: &inputs.one("data")?,
+            eval_data: inputs.maybe("eval-data").as_deref(),
+            train,
+            memory: self.memory,
+            on_change: self.on_change,
+            out,
+        })?;
+        Ok(made.map(drop))
+    }
+
+    fn judge(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
+        let JudgeSettings { read, tokens, tokens_per_batch, dtype } = settings(subject)?;
+        let made = judge::make(&JudgeJob {
+            classifier: &inputs.one("classifier")?,
+            model: &inputs.one("model")?,
+            data: inputs.all("data"),
+            read: &read,
+            tokens: inputs.tokens(tokens)?,
+            tokens_per_batch,
+            dtype,
             memory: self.memory,
             on_change: self.on_change,
             out,

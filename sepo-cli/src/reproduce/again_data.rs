@@ -6,10 +6,16 @@ use sepo_data::WeightColumns;
 
 use super::again::{Again, Done, settings};
 use super::inputs::Inputs;
+use crate::command::data_convert::{self, ConvertJob};
+use crate::command::data_generate;
 use crate::command::data_split::{self, SplitJob};
+use crate::command::weights::export::{self, ExportJob};
 use crate::command::weights::import::{self, ImportJob};
 use crate::command::weights::project::{self, ProjectJob};
-use crate::provenance::{ImportSettings, ProjectSettings, SplitSettings, Subject};
+use crate::provenance::{
+    ConvertSettings, ExportSettings, GenerateSettings, ImportSettings, ProjectSettings, SplitSettings,
+    Subject,
+};
 
 impl Again<'_> {
     /// The one part that `subject` is.
@@ -24,6 +30,31 @@ impl Again<'_> {
             on_change: self.on_change,
             train: (!is_eval).then_some(out),
             eval: is_eval.then_some(out),
+        })?;
+        Ok(Ok(()))
+    }
+
+    pub(super) fn convert(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
+        let ConvertSettings { read } = settings(subject)?;
+        let (data, on_change) = (inputs.all("data"), self.on_change);
+        data_convert::make(&ConvertJob { data, read: &read, on_change, out })?;
+        Ok(Ok(()))
+    }
+
+    pub(super) fn generate(&self, subject: &Subject, out: &Path) -> Done {
+        let recorded: GenerateSettings = settings(subject)?;
+        data_generate::make(&recorded, subject.record.seed.unwrap_or_default(), out)?;
+        Ok(Ok(()))
+    }
+
+    pub(super) fn export(&self, subject: &Subject, inputs: &Inputs<'_>, out: &Path) -> Done {
+        let ExportSettings { spans } = settings(subject)?;
+        export::make(&ExportJob {
+            selection: &inputs.one("selection")?,
+            spans,
+            scores: inputs.maybe("scores").as_deref(),
+            on_change: self.on_change,
+            out,
         })?;
         Ok(Ok(()))
     }

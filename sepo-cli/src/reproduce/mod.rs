@@ -17,6 +17,10 @@ use crate::console::{result, say, warn};
 use crate::exit::{CliError, Exit, io_error};
 use crate::provenance::{Subject, unlike_its_record};
 
+/// Stages that need no memory to speak of, whatever they read.
+const STREAMED: [&str; 6] =
+    ["select", "data convert", "data generate", "weights export", "weights import", "weights project"];
+
 /// Something that was made again.
 #[derive(Debug, Serialize)]
 struct Reproduced {
@@ -83,14 +87,13 @@ pub(crate) fn run(args: &ReproduceArgs) -> Result<Exit, CliError> {
 
 /// Refuses a limit on memory where nothing that is made again has a use for it: the stages whose commands have no such flag.
 fn refuse_limit(args: &ReproduceArgs, groups: &[Vec<Subject>]) -> Result<(), CliError> {
-    let has_no_use =
-        |stage: &str| ["select", "weights import", "weights project", "quickstart"].contains(&stage);
+    let has_no_use = |stage: &str| stage == "quickstart" || STREAMED.contains(&stage);
     if args.memory.memory_limit.is_none() || !groups.iter().all(|group| has_no_use(&group[0].record.stage)) {
         return Ok(());
     }
     let reason = match groups.iter().flatten().any(|subject| subject.record.stage == "quickstart") {
         true => "`quickstart` takes what it takes",
-        false => "a selection is streamed",
+        false => "it is streamed",
     };
     Err(CliError::usage(
         format!("`--memory-limit` has no meaning for `{}`: {reason}", args.path.display()),

@@ -155,6 +155,8 @@ pub(super) fn flags_of_export_change_the_file_or_are_known_not_to() {
         ("--spans", Changes),
         ("--spans --scores absent.parquet", Changes),
         ("--spans --scores same.parquet", Changes),
+        // Nothing has changed here: see `provenance.rs`.
+        ("--accept-changed", Same),
     ];
     let tried = compare("weights export selection.parquet --out out.jsonl", &rows, made);
     assert_all_tried("weights export", tried);

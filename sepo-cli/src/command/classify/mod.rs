@@ -1,7 +1,7 @@
 //! `sepo-cli classify`
 
-mod score;
-mod train;
+pub(crate) mod score;
+pub(crate) mod train;
 
 use crate::args::ClassifyCommand;
 use crate::exit::{CliError, Exit};

@@ -9,7 +9,7 @@ use sepo_train::{
     ClassifierReport, ClassifierStep, Footprint, HeldExamples, Spill, TrainBackend, TrainConfig,
     TrainExample, evaluate_classifier, train_classifier,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::args::ClassifyTrainArgs;
 use crate::command::stage::other_hash;
@@ -17,13 +17,14 @@ use crate::console::{grouped, number, percent, result, say};
 use crate::exit::{CliError, Exit};
 use crate::interrupt::interrupted;
 use crate::machine::{OnDevice, on_device};
+use crate::memory::Memory;
 use crate::model_dir::{load_model, read_config};
-use crate::provenance::{self, Origin, counts};
+use crate::provenance::{self, ClassifierSettings, OnChange, Origin, counts};
 use crate::{claim, examples};
 
 /// What training came to.
 #[derive(Debug, Serialize)]
-struct Classified {
+pub(crate) struct Classified {
     steps: u64,
     /// Mean cross-entropy of the last step, in nats.
     last_loss: Option<f64>,
@@ -32,55 +33,85 @@ struct Classified {
     eval: Option<ClassifierReport>,
 }
 
-/// Every setting, as the record keeps them.
-#[derive(Debug, Serialize, Deserialize)]
-struct ClassifySettings {
-    train: TrainConfig,
+/// Everything that decides a classifier.
+#[derive(Debug)]
+pub(crate) struct ClassifyJob<'a> {
+    /// Frozen model folder.
+    pub(crate) model: &'a Path,
+    /// `selection.parquet` whose weights are labels.
+    pub(crate) data: &'a Path,
+    /// Labels to measure it on.
+    pub(crate) eval_data: Option<&'a Path>,
+    pub(crate) train: TrainConfig,
+    pub(crate) memory: Memory,
+    /// What happens where an input is not what its record says.
+    pub(crate) on_change: OnChange,
+    /// Folder to write.
+    pub(crate) out: &'a Path,
 }
 
 pub(super) fn run(args: &ClassifyTrainArgs) -> Result<Exit, CliError> {
     crate::machine::prepare(&args.machine)?;
-    on_device(args.config().dtype, args)
+    let job = ClassifyJob {
+        model: &args.model,
+        data: &args.data,
+        eval_data: args.eval_data.as_deref(),
+        train: args.config(),
+        memory: args.memory.memory(),
+        on_change: args.change.on_change(),
+        out: &args.out,
+    };
+    match make(&job)? {
+        Ok(made) => {
+            result(args.machine.form(), &made, |made| describe(made, &args.out))?;
+            Ok(Exit::Done)
+        }
+        Err(exit) => Ok(exit),
+    }
 }
 
-impl OnDevice for &ClassifyTrainArgs {
-    type Output = Result<Exit, CliError>;
+/// Trains the head and writes it; an exit code where it was stopped.
+pub(crate) fn make(job: &ClassifyJob<'_>) -> Result<Result<Classified, Exit>, CliError> {
+    on_device(job.train.dtype, job)
+}
+
+impl OnDevice for &ClassifyJob<'_> {
+    type Output = Result<Result<Classified, Exit>, CliError>;
 
     fn run<B: TrainBackend + 'static>(self, on: &B) -> Self::Output {
         learn(on, self)
     }
 }
 
-fn learn(on: &impl TrainBackend, args: &ClassifyTrainArgs) -> Result<Exit, CliError> {
-    let config = args.config();
+fn learn(on: &impl TrainBackend, job: &ClassifyJob<'_>) -> Result<Result<Classified, Exit>, CliError> {
+    let (config, out) = (&job.train, job.out);
     config.check()?;
-    if args.out.join("config.json").is_file() {
+    if out.join("config.json").is_file() {
         return Err(CliError::usage(
-            format!("`{}` holds a model, and its record would be written over", args.out.display()),
+            format!("`{}` holds a model, and its record would be written over", out.display()),
             "name a folder of its own with `--out`",
         ));
     }
-    let model_config = read_config(&args.model)?;
+    let model_config = read_config(job.model)?;
     let footprint = Footprint::inference(&model_config, config.tokens_per_batch, config.tokens_per_batch);
-    let memory = args.memory.memory();
-    memory.check("classifying", &[footprint])?;
-    let model = load_model("model", &args.model)?;
-    let mut origin = Origin::beside(&args.out, args.change.on_change());
-    origin.model("model", &args.model)?;
-    origin.file("data", &args.data)?;
-    if let Some(path) = &args.eval_data {
+    job.memory.check("classifying", &[footprint])?;
+    let model = load_model("model", job.model)?;
+    let mut origin = Origin::beside(out, job.on_change);
+    origin.model("model", job.model)?;
+    origin.file("data", job.data)?;
+    if let Some(path) = job.eval_data {
         origin.file("eval-data", path)?;
     }
-    let spill = memory.spill(args.out.parent().unwrap_or(Path::new("")));
-    let held = labelled((&args.data, "data"), (&args.model, &model), &mut origin, spill.clone())?;
-    let eval = match &args.eval_data {
-        Some(path) => Some(labelled((path, "eval-data"), (&args.model, &model), &mut origin, spill)?),
+    let spill = job.memory.spill(out.parent().unwrap_or(Path::new("")));
+    let held = labelled((job.data, "data"), (job.model, &model), &mut origin, spill.clone())?;
+    let eval = match job.eval_data {
+        Some(path) => Some(labelled((path, "eval-data"), (job.model, &model), &mut origin, spill)?),
         None => None,
     };
-    let _lock = claim::folder(&args.out, None)?;
+    let _lock = claim::folder(out, None)?;
     let bar = bar();
     let mut last: Option<ClassifierStep> = None;
-    let learned = train_classifier(on, &model, held.examples(), &config, interrupted(), |step| {
+    let learned = train_classifier(on, &model, held.examples(), config, interrupted(), |step| {
         bar.set_length(step.total_steps);
         bar.set_position(step.step);
         bar.set_message(number(step.loss));
@@ -89,20 +120,19 @@ fn learn(on: &impl TrainBackend, args: &ClassifyTrainArgs) -> Result<Exit, CliEr
     bar.finish_and_clear();
     let Some(classifier) = learned else {
         say("stopped; nothing was written, the same command begins anew");
-        return Ok(Exit::Interrupted);
+        return Ok(Err(Exit::Interrupted));
     };
     let eval = match &eval {
-        Some(held) => Some(evaluate_classifier(on, &model, &classifier, held.examples(), &config)?),
+        Some(held) => Some(evaluate_classifier(on, &model, &classifier, held.examples(), config)?),
         None => None,
     };
-    classifier.save(&args.out)?;
+    classifier.save(out)?;
     let n_pairs = held.examples().len() as u64;
     let steps = last.map_or(0, |step| step.total_steps);
-    let record = origin.into_record("classify", Some(config.seed), &ClassifySettings { train: config })?;
-    provenance::classifier_folder(&args.out, record, counts([("steps", steps), ("pairs", n_pairs)]))?;
-    let made = Classified { steps, last_loss: last.and_then(|step| step.loss), pairs: n_pairs, eval };
-    result(args.machine.form(), &made, |made| describe(made, &args.out))?;
-    Ok(Exit::Done)
+    let settings = ClassifierSettings { train: config.clone() };
+    let record = origin.into_record("classify train", Some(config.seed), &settings)?;
+    provenance::classifier_folder(out, record, counts([("steps", steps), ("pairs", n_pairs)]))?;
+    Ok(Ok(Classified { steps, last_loss: last.and_then(|step| step.loss), pairs: n_pairs, eval }))
 }
 
 /// The pairs of a selection, whose weights are labels.

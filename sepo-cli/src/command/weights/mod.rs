@@ -1,7 +1,7 @@
 //! `sepo-cli weights`
 
 mod counts;
-mod export;
+pub(crate) mod export;
 pub(crate) mod import;
 mod origin;
 pub(crate) mod project;

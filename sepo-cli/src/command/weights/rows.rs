@@ -11,7 +11,7 @@ use crate::args::DataArgs;
 use crate::console::warn;
 use crate::exit::{CliError, Exit};
 use crate::memory::Memory;
-use crate::pairs::{describe, describe_skipped, open};
+use crate::pairs::{check_unusable, describe, describe_skipped, open};
 
 /// Rows that cannot be used and are named; the rest is counted.
 const NAMED: u64 = 5;
@@ -58,11 +58,7 @@ impl<'a> DataRows<'a> {
             };
             *self.unusable.entry(kind.to_owned()).or_default() += 1;
             let n: u64 = self.unusable.values().sum();
-            let read = self.read;
-            if read.strict || read.max_bad_rows.is_some_and(|bound| n > bound) {
-                let help = "mend the row, or allow more unusable rows with `--max-bad-rows`";
-                return Err(CliError::new(Exit::Data, text, help));
-            }
+            check_unusable(self.read, n, &text)?;
             if n <= NAMED {
                 warn(text);
             }
