@@ -9,7 +9,8 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::levels::RowLengths;
+use super::delta::{self, MaxLevels, TooMany};
+use super::levels::{RowLengths, TooLong};
 use super::{MAX_ROW_VALUES, TableFault};
 
 /// Where a page reader leaves the fault that made it stop: the decoder above it would make a text of it.
@@ -42,10 +43,13 @@ impl RowGroups for Group {
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
         let chunk = self.row_group().column(column);
         let pages = SerializedPageReader::new(Arc::clone(&self.file), chunk, self.num_rows(), None)?;
-        let max_level = chunk.column_descr().max_rep_level();
-        let lengths = (max_level > 0).then(|| RowLengths::new(max_level));
+        let levels = MaxLevels {
+            repetition: chunk.column_descr().max_rep_level(),
+            definition: chunk.column_descr().max_def_level(),
+        };
+        let lengths = (levels.repetition > 0).then(|| RowLengths::new(levels.repetition));
         let column = chunk.column_path().string();
-        let pages = CheckedPages { pages, lengths, column, found: Arc::clone(&self.found) };
+        let pages = CheckedPages { pages, levels, lengths, column, found: Arc::clone(&self.found) };
         Ok(Box::new(OneChunk(Some(Box::new(pages)))))
     }
 
@@ -73,19 +77,30 @@ impl PageIterator for OneChunk {}
 
 struct CheckedPages {
     pages: SerializedPageReader<File>,
+    levels: MaxLevels,
     /// Of a list column.
     lengths: Option<RowLengths>,
     column: String,
     found: Found,
 }
 
+impl CheckedPages {
+    fn check(&mut self, page: &Page) -> std::result::Result<(), TableFault> {
+        let column = || self.column.clone();
+        delta::check(page, self.levels).map_err(|TooMany { n_values, limit }| TableFault::PageValues {
+            column: column(),
+            n_values,
+            limit,
+        })?;
+        let added = self.lengths.as_mut().map_or(Ok(()), |lengths| lengths.add(page));
+        added.map_err(|TooLong| TableFault::RowLength { column: column(), limit: MAX_ROW_VALUES })
+    }
+}
+
 impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         let page = self.pages.get_next_page()?;
-        if let (Some(lengths), Some(page)) = (&mut self.lengths, &page)
-            && lengths.add(page).is_err()
-        {
-            let fault = TableFault::RowLength { column: self.column.clone(), limit: MAX_ROW_VALUES };
+        if let Some(Err(fault)) = page.as_ref().map(|page| self.check(page)) {
             *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.clone());
             return Err(ParquetError::External(Box::new(fault)));
         }

@@ -95,7 +95,8 @@ impl RowLengths {
     }
 }
 
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
+/// Parquet's unsigned numbers of seven bits a byte; `None` where there is none.
+pub(super) fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;

@@ -3,7 +3,7 @@
 //! The Parquet reader believes a file: it allocates what a list in the footer, a page header or a run of levels says, and a
 //! failed allocation ends the program where a panic could be caught. A few bytes can claim petabytes. So everything that
 //! decides about memory is looked at first: the footer's structure ([`footer`]), the pages' sizes ([`page`]), and the rows'
-//! lengths while pages pass by ([`levels`]).
+//! lengths and the counts of texts while pages pass by ([`levels`], [`delta`]).
 //!
 //! | bound | value |
 //! |---|---|
@@ -12,6 +12,7 @@
 //! | levels of nesting of a column | [`MAX_NESTING`] |
 
 mod compact;
+mod delta;
 mod fault;
 mod footer;
 mod group;

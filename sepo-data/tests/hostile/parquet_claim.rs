@@ -81,13 +81,23 @@ pub(crate) fn with_chunk(bytes: &[u8], chunk: &[u8]) -> Vec<u8> {
 
 /// The header of a data page in plain encoding.
 pub(crate) fn page_header(n_uncompressed: i32, n_compressed: i32, n_values: i32) -> Vec<u8> {
+    encoded_page_header(0, [n_uncompressed, n_compressed, n_values])
+}
+
+/// The header of a data page in the encoding of this number.
+pub(crate) fn encoded_page_header(
+    encoding: i32,
+    [n_uncompressed, n_compressed, n_values]: [i32; 3],
+) -> Vec<u8> {
     let mut header = vec![0x15, 0, 0x15];
     header.extend(number(n_uncompressed));
     header.push(0x15);
     header.extend(number(n_compressed));
     header.extend([0x2c, 0x15]);
     header.extend(number(n_values));
-    header.extend([0x15, 0, 0x15, 6, 0x15, 6, 0, 0]);
+    header.push(0x15);
+    header.extend(number(encoding));
+    header.extend([0x15, 6, 0x15, 6, 0, 0]);
     header
 }
 

@@ -7,7 +7,9 @@ use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
 use sepo_data::{BadReason, SelectionReader};
 
-use crate::parquet_claim::{file, ids, page_header, texts, with_chunk, with_footer, with_metadata};
+use crate::parquet_claim::{
+    encoded_page_header, file, ids, page_header, texts, with_chunk, with_footer, with_metadata,
+};
 use crate::reading::{failure, reasons, told};
 
 const PLAIN: Compression = Compression::UNCOMPRESSED;
@@ -88,6 +90,29 @@ fn a_page_that_would_fill_the_memory_is_refused() {
         "cannot read on in `x.parquet` after row 0: column `chosen` has a page of 2147483647 bytes, at most 268435456 \
          are read; write the file with smaller pages"
     );
+}
+
+/// A page of delta-encoded texts says how many there are, and its decoder made room for as many: four exabytes here.
+#[test]
+fn texts_without_end_are_refused_before_there_is_room_for_them() {
+    let bytes = file(texts("a", 3), PLAIN);
+    // Levels: all three are there.
+    let levels = [2, 0, 0, 0, 6, 1];
+    // Blocks of 128 in 4 miniblocks; 2^62 or 3 values, the first 0; a block of equal values.
+    let endless = [0x80, 1, 4, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40, 0];
+    let three = [0x80, 1, 4, 3, 0, 0, 0, 0, 0, 0];
+    for (encoding, streams) in
+        [(6, endless.to_vec()), (7, endless.to_vec()), (7, [&three[..], &endless].concat())]
+    {
+        let page = [&levels[..], &streams].concat();
+        let n_bytes = i32::try_from(page.len()).unwrap();
+        let chunk = [encoded_page_header(encoding, [n_bytes, n_bytes, 3]), page].concat();
+        assert_eq!(
+            failure("x.parquet", &with_chunk(&bytes, &chunk)),
+            "cannot read on in `x.parquet` after row 0: column `chosen` has a page that claims 4611686018427387904 texts, of \
+             which at most 3 are read; write the file again, with smaller pages"
+        );
+    }
 }
 
 #[test]
