@@ -6,17 +6,11 @@
 use parquet::basic::Encoding;
 use parquet::column::page::Page;
 
+use super::dictionary::TooMany;
 use super::levels::varint;
 
 /// Most values of such a page: their lengths then take 128 MiB. Writers put some ten thousand in one.
 const MAX_VALUES: u64 = 1 << 24;
-
-/// More values than the page has, or than are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooMany {
-    pub(super) n_values: u64,
-    pub(super) limit: u64,
-}
 
 /// Levels of a column, 0 where it has none.
 #[derive(Debug, Clone, Copy)]
@@ -32,11 +26,10 @@ pub(super) fn check(page: &Page, levels: MaxLevels) -> Result<(), TooMany> {
 
 /// The bytes of the texts; `None` where the page is not structured that way.
 fn behind_streams(page: &Page, levels: MaxLevels) -> Result<Option<&[u8]>, TooMany> {
-    let n_streams = match (page, page.encoding()) {
-        (Page::DictionaryPage { .. }, _) => 0,
-        (_, Encoding::DELTA_LENGTH_BYTE_ARRAY) => 1,
-        (_, Encoding::DELTA_BYTE_ARRAY) => 2,
-        _ => 0,
+    let n_streams = match page.encoding() {
+        Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
+        Encoding::DELTA_BYTE_ARRAY => 2,
+        _ => return Ok(None),
     };
     let limit = u64::from(page.num_values()).min(MAX_VALUES);
     let mut bytes = values(page, levels).unwrap_or_default();

@@ -78,16 +78,16 @@ pub enum TableFault {
         /// Values of all pages.
         n_values: u64,
     },
-    /// A page of texts claims more of them than it has, or than are read.
+    /// A page claims more values than it has, or than are read.
     #[error(
-        "column `{column}` has a page that claims {n_values} texts, of which at most {limit} are read; write the file again, with smaller pages"
+        "column `{column}` has a page that claims {n_values} values, of which at most {limit} are read; write the file again, with smaller pages"
     )]
     PageValues {
         /// The column.
         column: String,
-        /// Texts that the page's encoding claims.
+        /// Values that the page claims.
         n_values: u64,
-        /// Texts that are read: as many as the page's header claims, up to a bound.
+        /// Values that are read: as many as its bytes or its header have room for, up to a bound.
         limit: u64,
     },
     /// A single row holds more values than are read.

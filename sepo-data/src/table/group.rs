@@ -9,7 +9,8 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::delta::{self, MaxLevels, TooMany};
+use super::delta::{self, MaxLevels};
+use super::dictionary::{self, TooMany};
 use super::levels::{RowLengths, TooLong};
 use super::{MAX_ROW_VALUES, TableFault};
 
@@ -49,7 +50,9 @@ impl RowGroups for Group {
         };
         let lengths = (levels.repetition > 0).then(|| RowLengths::new(levels.repetition));
         let column = chunk.column_path().string();
-        let pages = CheckedPages { pages, levels, lengths, column, found: Arc::clone(&self.found) };
+        let least_bytes = dictionary::least_bytes(chunk.column_descr());
+        let found = Arc::clone(&self.found);
+        let pages = CheckedPages { pages, levels, least_bytes, lengths, column, found };
         Ok(Box::new(OneChunk(Some(Box::new(pages)))))
     }
 
@@ -78,6 +81,8 @@ impl PageIterator for OneChunk {}
 struct CheckedPages {
     pages: SerializedPageReader<File>,
     levels: MaxLevels,
+    /// Of a value of the dictionary.
+    least_bytes: u64,
     /// Of a list column.
     lengths: Option<RowLengths>,
     column: String,
@@ -87,7 +92,9 @@ struct CheckedPages {
 impl CheckedPages {
     fn check(&mut self, page: &Page) -> std::result::Result<(), TableFault> {
         let column = || self.column.clone();
-        delta::check(page, self.levels).map_err(|TooMany { n_values, limit }| TableFault::PageValues {
+        let counted =
+            dictionary::check(page, self.least_bytes).and_then(|()| delta::check(page, self.levels));
+        counted.map_err(|TooMany { n_values, limit }| TableFault::PageValues {
             column: column(),
             n_values,
             limit,

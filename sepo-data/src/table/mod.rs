@@ -3,7 +3,7 @@
 //! The Parquet reader believes a file: it allocates what a list in the footer, a page header or a run of levels says, and a
 //! failed allocation ends the program where a panic could be caught. A few bytes can claim petabytes. So everything that
 //! decides about memory is looked at first: the footer's structure ([`footer`]), the pages' sizes ([`page`]), and the rows'
-//! lengths and the counts of texts while pages pass by ([`levels`], [`delta`]).
+//! lengths and the counts of values while pages pass by ([`levels`], [`delta`], [`dictionary`]).
 //!
 //! | bound | value |
 //! |---|---|
@@ -13,6 +13,7 @@
 
 mod compact;
 mod delta;
+mod dictionary;
 mod fault;
 mod footer;
 mod group;

@@ -101,6 +101,18 @@ pub(crate) fn encoded_page_header(
     header
 }
 
+/// The header of a dictionary page in plain encoding.
+pub(crate) fn dictionary_header([n_uncompressed, n_compressed, n_values]: [i32; 3]) -> Vec<u8> {
+    let mut header = vec![0x15, 4, 0x15];
+    header.extend(number(n_uncompressed));
+    header.push(0x15);
+    header.extend(number(n_compressed));
+    header.extend([0x4c, 0x15]);
+    header.extend(number(n_values));
+    header.extend([0x15, 0, 0, 0]);
+    header
+}
+
 /// A whole number as Thrift's compact protocol writes it.
 fn number(value: i32) -> Vec<u8> {
     let mut left = ((value << 1) ^ (value >> 31)).cast_unsigned();

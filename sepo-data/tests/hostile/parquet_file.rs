@@ -8,7 +8,8 @@ use parquet::file::metadata::KeyValue;
 use sepo_data::{BadReason, SelectionReader};
 
 use crate::parquet_claim::{
-    encoded_page_header, file, ids, page_header, texts, with_chunk, with_footer, with_metadata,
+    dictionary_header, encoded_page_header, file, ids, page_header, texts, with_chunk, with_footer,
+    with_metadata,
 };
 use crate::reading::{failure, reasons, told};
 
@@ -109,10 +110,24 @@ fn texts_without_end_are_refused_before_there_is_room_for_them() {
         let chunk = [encoded_page_header(encoding, [n_bytes, n_bytes, 3]), page].concat();
         assert_eq!(
             failure("x.parquet", &with_chunk(&bytes, &chunk)),
-            "cannot read on in `x.parquet` after row 0: column `chosen` has a page that claims 4611686018427387904 texts, of \
+            "cannot read on in `x.parquet` after row 0: column `chosen` has a page that claims 4611686018427387904 values, of \
              which at most 3 are read; write the file again, with smaller pages"
         );
     }
+}
+
+/// Two billion values of a dictionary with room for two texts: their places alone would be eight gigabytes.
+#[test]
+fn a_dictionary_without_end_is_refused_before_there_is_room_for_it() {
+    let bytes = file(texts("a", 3), PLAIN);
+    let text = [1, 0, 0, 0, b'a', 0, 0, 0];
+    let dictionary = [dictionary_header([8, 8, i32::MAX]), text.to_vec()].concat();
+    let data = [page_header(6, 6, 3), vec![2, 0, 0, 0, 6, 1]].concat();
+    assert_eq!(
+        failure("x.parquet", &with_chunk(&bytes, &[dictionary, data].concat())),
+        "cannot read on in `x.parquet` after row 0: column `chosen` has a page that claims 2147483647 values, of which at \
+         most 2 are read; write the file again, with smaller pages"
+    );
 }
 
 #[test]
